@@ -1,0 +1,73 @@
+"""The seams between rooms: small Protocols, each with more than one implementation."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from synthhost.core.arrays import Audio, Features
+from synthhost.core.params import ParamSpec
+from synthhost.core.specs import ModelSpec
+
+
+class StreamState(Protocol):
+    """Everything one running stream remembers; owned by the caller, never by the model."""
+
+    def copy(self) -> StreamState:
+        """Return an independent state with the same future."""
+
+
+class Runner(Protocol):
+    """One model ready to run: weights shared, state brought by the caller."""
+
+    spec: ModelSpec
+
+    def new_state(self, batch: int = 1) -> Any:
+        """Return the state of a stream that has not begun."""
+
+    def step(self, frames: Features, state: Any, out: Audio) -> int:
+        """Turn `frames` `[batch, bands, frames]` into audio, `out` `[batch, samples]`; return samples written.
+
+        Fewer than `frames * hop_samples` while look-ahead fills, so nothing undecided is emitted.
+        `out` must hold `frames * hop_samples` samples. [render thread]
+        """
+
+    def flush(self, state: Any, out: Audio) -> int:
+        """End the stream: write what look-ahead still held back (at most `look_ahead_samples`)."""
+
+
+class Source(Protocol):
+    """What makes the feature stream a model eats."""
+
+    kind: str
+    params: tuple[ParamSpec, ...]
+
+    def set_param(self, name: str, value: float) -> None:
+        """Aim a parameter at a value in its own unit; it glides there. [render thread]"""
+
+    def jump_param(self, name: str, value: float) -> None:
+        """Stand a parameter at a value at once (before a stream begins)."""
+
+    def next_frames(self, out: Features) -> None:
+        """Write the next columns, `out` `[bands, frames]`, each exactly once in stream order. [render thread]"""
+
+    def push(self, index: int | None, frames: Features) -> None:
+        """Take frames from outside, `[bands, frames]`; sources that take none ignore them. [render thread]"""
+
+    def counters(self) -> dict[str, int]:
+        """Return what went wrong or was held so far, by name."""
+
+
+class Effects(Protocol):
+    """A chain of effects over a stereo stream with exact block bookkeeping."""
+
+    params: tuple[ParamSpec, ...]  # named "fx.I.NAME", I from 0 in chain order
+    latency_samples: int
+
+    def set_param(self, name: str, value: float) -> None:
+        """Set one effect's parameter, in its own unit. [render thread]"""
+
+    def process(self, block: Audio) -> Audio:
+        """Return the processed block, `[2, samples]` in and out, any length. [render thread]"""
+
+    def reset(self) -> None:
+        """Forget tails and histories. [render thread]"""
