@@ -1,0 +1,121 @@
+"""What the engine shows the other processes: numbers that change every block, and a description that rarely does."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from synthhost.core.region import Region
+
+MAX_TRACKS = 32
+
+TRACK_FIELDS = np.dtype(
+    [
+        ("peak", np.float32, 2),
+        ("rms", np.float32, 2),
+        ("cue_peak", np.float32),
+        ("held_frames", np.int64),
+    ]
+)
+
+STATUS_FIELDS = np.dtype(
+    [
+        # the engine's
+        ("sample", np.int64),
+        ("blocks", np.int64),
+        ("late_blocks", np.int64),
+        ("worst_late_ms", np.float64),
+        ("load", np.float64),
+        ("worst_block_ms", np.float64),
+        ("commands", np.int64),
+        ("late_commands", np.int64),
+        ("worst_command_late_ms", np.float64),
+        ("refused_commands", np.int64),
+        ("merged_cuts", np.int64),
+        ("queued_commands", np.int64),
+        ("bad_samples", np.int64),
+        ("reduction_db", np.float64),
+        ("recording", np.int64),
+        ("tap_drops", np.int64),
+        ("lost_events", np.int64),
+        ("realtime", np.int64),
+        ("ahead_samples", np.int64),
+        ("engine_beat_ns", np.int64),
+        ("engine_ready", np.int64),
+        ("master_peak", np.float32, 2),
+        ("master_rms", np.float32, 2),
+        ("tracks", TRACK_FIELDS, MAX_TRACKS),
+        # the sink's
+        ("sink_sample", np.int64),
+        ("sink_clock_ns", np.int64),
+        ("sink_beat_ns", np.int64),
+        ("sink_ready", np.int64),
+        ("underruns", np.int64),
+        ("concealed_samples", np.int64),
+        ("resyncs", np.int64),
+        ("device_latency_ms", np.float64),
+        ("device_flags", np.int64),
+        # the control's
+        ("control_beat_ns", np.int64),
+        ("control_ready", np.int64),
+        ("packets", np.int64),
+        ("malformed", np.int64),
+        ("messages", np.int64),
+        ("rejected", np.int64),
+        ("osc_port", np.int64),
+        # the supervisor's
+        ("stop", np.int64),
+        ("sink_restarts", np.int64),
+        ("control_restarts", np.int64),
+    ],
+    align=True,
+)
+
+
+class StatusPage:
+    """Named numbers in shared memory; each has one writer (the groups in `STATUS_FIELDS`)."""
+
+    def __init__(self, region: Region) -> None:
+        self._record = np.frombuffer(region.view, dtype=STATUS_FIELDS, count=1)
+
+    def __getitem__(self, field: str) -> Any:
+        return self._record[field][0]
+
+    def __setitem__(self, field: str, value: Any) -> None:
+        self._record[field][0] = value
+
+    def track(self, index: int) -> Any:
+        """Return the record of one track, by its place in the set. [render thread]"""
+        return self._record["tracks"][0][index]
+
+
+class JsonBoard:
+    """A JSON value that one process rewrites now and then and others read whole (a sequence lock)."""
+
+    def __init__(self, region: Region) -> None:
+        self._head = region.view[:64].cast("q")  # 0 version (odd while writing), 1 length
+        self._bytes = region.view[64:]
+
+    @property
+    def version(self) -> int:
+        """Return a number that grows with every write."""
+        return self._head[0]
+
+    def write(self, value: Any) -> None:
+        """Replace the value."""
+        body = json.dumps(value).encode()
+        assert len(body) <= len(self._bytes), "the board is too small for its description"
+        self._head[0] += 1
+        self._bytes[: len(body)] = body
+        self._head[1] = len(body)
+        self._head[0] += 1
+
+    def read(self) -> Any:
+        """Return the value, or None when nothing was written yet."""
+        while True:
+            before = self._head[0]
+            body = bytes(self._bytes[: self._head[1]])
+            if before % 2 == 0 and before == self._head[0]:
+                return json.loads(body) if body else None
