@@ -55,7 +55,7 @@ def mel_spectrogram(audio: Audio, spec: MelSpec) -> Features:
         spec: The convention and its numbers.
 
     Returns:
-        `[bands, samples // hop_samples]`. Frame m sees `n_fft` samples from `m * hop_samples - edge` on, `edge`
+        `[bands, samples // hop_samples]`. Frame m sees `n_fft` samples from `m * hop_samples - edge`, `edge`
         being `edge_samples(spec)`; the sound is mirrored at both ends.
 
     Raises:
