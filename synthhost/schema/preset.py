@@ -1,0 +1,183 @@
+"""A preset: one track's model, source, parameters, effects and macros."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+
+from synthhost.schema.reading import SLUG_PATTERN, Document, Entry, read_text, refusal
+
+MAX_EFFECTS = 16
+MAX_MACROS = 8
+MAX_TARGETS = 8
+
+Slug = Annotated[str, StringConstraints(pattern=SLUG_PATTERN, max_length=64)]
+About = Annotated[str, StringConstraints(max_length=500)]
+Reference = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+"""A name, or a path where it has a slash or a dot; relative to the file that says it."""
+
+ParamName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+GainDb = Annotated[float, Field(ge=-60, le=12)]
+
+
+def _number(value: Any) -> Any:
+    return float(value) if isinstance(value, bool) else value  # switches may be written true and false
+
+
+ParamValue = Annotated[float, BeforeValidator(_number)]
+Params = Annotated[Mapping[ParamName, ParamValue], Field(max_length=64)]
+
+
+class SourcePart(Entry):
+    """What makes the feature stream: a sound file read as a tape, or frames arriving over OSC."""
+
+    kind: Literal["tape", "frames"]
+    tape: Reference | None = None
+    tape_b: Reference | None = None
+    tape_sha256: Sha256 | None = None  # of the sound file; written into journals, checked where present
+    tape_b_sha256: Sha256 | None = None
+    params: Params = Field(default_factory=dict)  # each in its own unit
+
+    @model_validator(mode="after")
+    def _check_sounds(self) -> Self:
+        if self.kind == "tape" and self.tape is None:
+            raise refusal("'tape' is missing: name the sound file to play.")
+        if self.kind == "frames" and (self.tape is not None or self.tape_b is not None):
+            raise refusal("frames come over OSC: leave 'tape' out, or write 'kind: tape'.")
+        for name in ("tape", "tape_b"):
+            if getattr(self, f"{name}_sha256") is not None and getattr(self, name) is None:
+                raise refusal(f"'{name}_sha256' is given without '{name}': leave it out.")
+        return self
+
+
+class EffectPart(Entry):
+    """One effect of the chain, by its class name, with parameters in their own units."""
+
+    effect: ParamName
+    params: Params = Field(default_factory=dict)
+
+
+class MacroTarget(Entry):
+    """One parameter a macro moves: a source parameter's name, or `fx.I.NAME` for effect I of the chain."""
+
+    param: ParamName
+    from_value: float = Field(alias="from")  # in the parameter's unit, where the macro stands at 0
+    to_value: float = Field(alias="to")  # where it stands at 1
+
+
+class Macro(Entry):
+    """One knob that moves several parameters along straight lines."""
+
+    name: Slug
+    about: About = ""
+    value: Annotated[float, Field(ge=0, le=1)] = 0.0
+    targets: Annotated[tuple[MacroTarget, ...], Field(min_length=1, max_length=MAX_TARGETS, strict=False)]
+
+    @model_validator(mode="after")
+    def _check_targets(self) -> Self:
+        _refuse_doubles("targets", "param", [target.param for target in self.targets])
+        return self
+
+
+class Preset(Document):
+    """One track's sound, as its file says it."""
+
+    kind: ClassVar[str] = "preset"
+
+    synthhost: str = "preset/1"
+    name: Slug
+    about: About = ""
+    model: Reference
+    source: SourcePart
+    chain: Annotated[tuple[EffectPart, ...], Field(max_length=MAX_EFFECTS, strict=False)] = ()
+    macros: Annotated[tuple[Macro, ...], Field(max_length=MAX_MACROS, strict=False)] = ()
+    gain_db: GainDb = 0.0
+
+    @model_validator(mode="after")
+    def _check_macros(self) -> Self:
+        _refuse_doubles("macros", "name", [macro.name for macro in self.macros])
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedPreset:
+    """A preset and where it came from: relative paths in it are looked up from `folder`."""
+
+    preset: Preset
+    folder: Path
+    place: str  # what messages call it, such as "presets/choir.yaml"
+
+    def sound_paths(self) -> dict[str, Path]:
+        """Return the absolute path of each sound the preset names, by key: `tape`, `tape_b`."""
+        source = self.preset.source
+        given = {"tape": source.tape, "tape_b": source.tape_b}
+        return {key: placed_path(path, self.folder) for key, path in given.items() if path is not None}
+
+    def model_reference(self) -> str:
+        """Return the model's name as given, or its absolute path where it is a path."""
+        model = self.preset.model
+        return str(placed_path(model, self.folder)) if is_path(model) else model
+
+    def absolute(self, sha256: Mapping[str, str] | None = None) -> Preset:
+        """Return the preset with absolute paths, to be played from anywhere, such as out of a journal.
+
+        Args:
+            sha256: Digests of the sound files in hexadecimal, by the keys of `sound_paths`.
+        """
+        plain = self.preset.as_json()
+        plain["model"] = self.model_reference()
+        for key, path in self.sound_paths().items():
+            plain["source"][key] = str(path)
+            plain["source"][f"{key}_sha256"] = (sha256 or {}).get(key, plain["source"][f"{key}_sha256"])
+        return Preset.from_json(plain, self.place)
+
+
+def load_preset(path: Path) -> PlacedPreset:
+    """Read a preset file.
+
+    Raises:
+        ConfigError: It cannot be read or says something that cannot be played.
+    """
+    return PlacedPreset(Preset.from_yaml(read_text(path), str(path)), path.absolute().parent, str(path))
+
+
+def placed_path(given: str, folder: Path) -> Path:
+    """Return the absolute path of `given` as seen from `folder`."""
+    return (folder / given).absolute()
+
+
+def is_path(reference: str) -> bool:
+    """Return whether a reference is a path and no name: it has a slash or a dot."""
+    return any(letter in reference for letter in "/\\.")
+
+
+def macro_values(macro: Macro, value: float) -> dict[str, float]:
+    """Return what a macro at `value` (0..1, clipped) sets, by parameter, each in its own unit."""
+    place = min(max(value, 0.0), 1.0)
+    return {
+        target.param: target.from_value * (1.0 - place) + target.to_value * place for target in macro.targets
+    }
+
+
+def start_values(preset: Preset) -> dict[str, float]:
+    """Return every parameter the preset sets, as it begins, in its own unit.
+
+    Source parameters go by name, effect parameters as `fx.I.NAME`. Macros come last and win, in their order.
+    """
+    values = dict(preset.source.params)
+    for index, part in enumerate(preset.chain):
+        values |= {f"fx.{index}.{name}": value for name, value in part.params.items()}
+    for macro in preset.macros:
+        values |= macro_values(macro, macro.value)
+    return values
+
+
+def _refuse_doubles(listed: str, key: str, names: list[str]) -> None:
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise refusal(f"{listed} name the same {key} twice: {doubled[0]!r}. Keep one.")

@@ -1,0 +1,115 @@
+"""Finding presets and sets by name, in the user's folders and among the shipped ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import platformdirs
+
+from synthhost.core.errors import ConfigError, suggestion
+from synthhost.schema.preset import PlacedPreset, Preset, is_path, load_preset, placed_path
+from synthhost.schema.set import PlacedSet, load_set
+
+PRESETS_VARIABLE = "SYNTHHOST_PRESETS"
+_SUFFIX = ".yaml"
+_SETS = "sets"
+
+
+class PresetLibrary:
+    """Presets are `NAME.yaml` in some folders, sets `sets/NAME.yaml`; earlier folders win."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self.folders = tuple(folders)
+
+    @classmethod
+    def of_this_machine(cls, environ: Mapping[str, str] = os.environ) -> PresetLibrary:
+        """Return the library over the user's own folders and the shipped presets."""
+        return cls(preset_folders(environ))
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all presets, sorted."""
+        return tuple(sorted(_files(self.folders)))
+
+    def set_names(self) -> tuple[str, ...]:
+        """Return the names of all sets, sorted."""
+        return tuple(sorted(_files([folder / _SETS for folder in self.folders])))
+
+    def find(self, name: str) -> Path:
+        """Return the file of a preset.
+
+        Raises:
+            ConfigError: No preset goes by that name; the nearest is suggested.
+        """
+        return _find(name, "preset", _files(self.folders), self.folders)
+
+    def load(self, reference: str, folder: Path | None = None) -> PlacedPreset:
+        """Read a preset by name or path.
+
+        Args:
+            reference: A name, or a path where it has a slash or a dot.
+            folder: Where relative paths are looked up from, the working folder otherwise.
+
+        Raises:
+            ConfigError: There is none, or it says something that cannot be played.
+        """
+        if is_path(reference):
+            return load_preset(_path(reference, folder))
+        return load_preset(self.find(reference))
+
+    def load_set(self, reference: str, folder: Path | None = None) -> PlacedSet:
+        """Read a set by name or path; as `load`."""
+        if is_path(reference):
+            return load_set(_path(reference, folder))
+        folders = [place / _SETS for place in self.folders]
+        return load_set(_find(reference, "set", _files(folders), folders))
+
+    def presets_of(self, placed: PlacedSet) -> dict[str, PlacedPreset]:
+        """Return the preset of each track of a set, by the track's name.
+
+        Raises:
+            ConfigError: One cannot be found or read; the sentence names the track's place.
+        """
+        presets = {}
+        for index, track in enumerate(placed.set.tracks):
+            place = f"{placed.place}: tracks[{index}].preset"
+            presets[track.name] = self._preset_of(track.preset, placed.folder, place)
+        return presets
+
+    def _preset_of(self, given: str | Preset, folder: Path, place: str) -> PlacedPreset:
+        if isinstance(given, Preset):
+            return PlacedPreset(given, folder, place)
+        try:
+            return self.load(given, folder)
+        except ConfigError as error:
+            raise ConfigError(f"{place}: {error}") from error
+
+
+def preset_folders(environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
+    """Return where presets are looked for: `SYNTHHOST_PRESETS`, the user's own folder, the shipped ones."""
+    named = [Path(folder) for folder in environ.get(PRESETS_VARIABLE, "").split(os.pathsep) if folder]
+    package = Path(__file__).resolve().parents[1]
+    shipped = [package / "presets", package.parent / "presets"]
+    own = platformdirs.user_config_path("synthhost") / "presets"
+    return (*named, own, *(folder for folder in shipped if folder.is_dir()))
+
+
+def _files(folders: Sequence[Path]) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for folder in reversed(folders):
+        if folder.is_dir():
+            files |= {file.stem: file for file in folder.glob(f"*{_SUFFIX}") if file.is_file()}
+    return files
+
+
+def _find(name: str, kind: str, files: Mapping[str, Path], folders: Sequence[Path]) -> Path:
+    if name not in files:
+        looked = ", ".join(str(folder) for folder in folders)
+        nearest = suggestion(name, files) or f" Looked in: {looked}."
+        raise ConfigError(f"no {kind} is named {name!r}.{nearest}")
+    return files[name]
+
+
+def _path(reference: str, folder: Path | None) -> Path:
+    return placed_path(reference, folder) if folder else Path(reference)
