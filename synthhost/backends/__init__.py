@@ -1,0 +1,1 @@
+"""How a model is computed: runners behind the Runner seam."""

@@ -1,0 +1,1 @@
+"""Network families, each a composition of streaming blocks, and their registry."""

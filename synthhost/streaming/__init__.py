@@ -1,0 +1,1 @@
+"""Exact streaming blocks: torch modules that run whole or in pieces with the same result."""

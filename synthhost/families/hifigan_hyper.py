@@ -1,0 +1,158 @@
+"""HiFi-GAN's hyper-parameters, named as in the published config.json and checked once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NoReturn
+
+from synthhost.core.errors import ConfigError
+
+_MAX_CHANNELS = 8192
+_MAX_STAGES = 8
+_MAX_BRANCHES = 8
+_MAX_KERNEL = 255
+_MAX_RATE = 64
+_MAX_DILATION = 1024
+_MAX_HOP_SAMPLES = 8192
+_DILATIONS_USED = {"1": 3, "2": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class HifiganHyper:
+    """The shape of one HiFi-GAN generator.
+
+    Raises:
+        ConfigError: The values describe no network that can be built.
+    """
+
+    resblock: str  # "1": two convolutions a unit, three units; "2": one convolution a unit, two units
+    upsample_rates: tuple[int, ...]
+    upsample_kernel_sizes: tuple[int, ...]
+    upsample_initial_channel: int
+    resblock_kernel_sizes: tuple[int, ...]
+    resblock_dilation_sizes: tuple[tuple[int, ...], ...]
+    bands: int = 80  # the published network takes 80 whatever its config's num_mels says
+
+    def __post_init__(self) -> None:
+        if self.resblock not in _DILATIONS_USED:
+            _refuse(f"resblock: {self.resblock!r} is no residual block of HiFi-GAN; write '1' or '2'")
+        _check_range("bands", [self.bands], _MAX_CHANNELS)
+        _check_range("upsample_initial_channel", [self.upsample_initial_channel], _MAX_CHANNELS)
+        self._check_stages()
+        self._check_branches()
+
+    @property
+    def hop_samples(self) -> int:
+        """Samples that one frame becomes."""
+        return math.prod(self.upsample_rates)
+
+    def stage_channels(self, stage: int) -> int:
+        """Return the channels after `stage` upsamplings, counted from 0; -1 gives those of conv_pre."""
+        return self.upsample_initial_channel >> (stage + 1)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return a plain mapping that `from_json` reads back."""
+        plain = asdict(self)
+        plain["resblock_dilation_sizes"] = [list(row) for row in self.resblock_dilation_sizes]
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> HifiganHyper:
+        """Read a manifest's hyper-parameters or a published config.json, whose other keys are left alone.
+
+        Dilations beyond those its residual block uses are dropped, as the published code does.
+
+        Raises:
+            ConfigError: A key is missing or its value cannot be used.
+        """
+        resblock = str(_value(plain, "resblock"))
+        width = _number("upsample_initial_channel", _value(plain, "upsample_initial_channel"))
+        rows = _value(plain, "resblock_dilation_sizes")
+        if not isinstance(rows, (list, tuple)):
+            _refuse(f"resblock_dilation_sizes: expected a list of lists, got {rows!r}")
+        used = _DILATIONS_USED.get(resblock)
+        return cls(
+            resblock=resblock,
+            upsample_rates=_numbers(plain, "upsample_rates"),
+            upsample_kernel_sizes=_numbers(plain, "upsample_kernel_sizes"),
+            upsample_initial_channel=width,
+            resblock_kernel_sizes=_numbers(plain, "resblock_kernel_sizes"),
+            resblock_dilation_sizes=tuple(_row("resblock_dilation_sizes", row)[:used] for row in rows),
+            bands=_number("bands", plain.get("bands", 80)),
+        )
+
+    def _check_stages(self) -> None:
+        rates, kernels = self.upsample_rates, self.upsample_kernel_sizes
+        if len(rates) != len(kernels) or not 1 <= len(rates) <= _MAX_STAGES:
+            _refuse(
+                f"upsample_rates and upsample_kernel_sizes: {len(rates)} rates and {len(kernels)} kernels; "
+                f"give one kernel for each rate, 1 to {_MAX_STAGES} of them"
+            )
+        _check_range("upsample_rates", rates, _MAX_RATE)
+        _check_range("upsample_kernel_sizes", kernels, _MAX_KERNEL)
+        for rate, kernel in zip(rates, kernels, strict=True):
+            if kernel < rate or (kernel - rate) % 2:
+                _refuse(
+                    f"upsample_kernel_sizes: kernel {kernel} over rate {rate}; a kernel must exceed its rate "
+                    "by an even number, zero included, or frames and samples do not match"
+                )
+        if self.hop_samples > _MAX_HOP_SAMPLES:
+            _refuse(f"upsample_rates: {self.hop_samples} samples a frame; the most is {_MAX_HOP_SAMPLES}")
+        if self.stage_channels(len(rates) - 1) < 1:
+            _refuse(
+                f"upsample_initial_channel: {self.upsample_initial_channel} channels cannot be halved "
+                f"{len(rates)} times; give at least {2 ** len(rates)}"
+            )
+
+    def _check_branches(self) -> None:
+        kernels, rows = self.resblock_kernel_sizes, self.resblock_dilation_sizes
+        if len(kernels) != len(rows) or not 1 <= len(kernels) <= _MAX_BRANCHES:
+            _refuse(
+                f"resblock_kernel_sizes and resblock_dilation_sizes: {len(kernels)} kernels and {len(rows)} "
+                f"rows of dilations; give one row for each kernel, 1 to {_MAX_BRANCHES} of them"
+            )
+        _check_range("resblock_kernel_sizes", kernels, _MAX_KERNEL)
+        if not all(kernel % 2 for kernel in kernels):
+            _refuse(f"resblock_kernel_sizes: {list(kernels)}; all must be odd to keep the length")
+        needed = _DILATIONS_USED[self.resblock]
+        for row in rows:
+            _check_range("resblock_dilation_sizes", row, _MAX_DILATION)
+            if len(row) != needed:
+                _refuse(
+                    f"resblock_dilation_sizes: {list(row)} has {len(row)} dilations; "
+                    f"residual block {self.resblock!r} takes {needed}"
+                )
+
+
+def _refuse(what: str) -> NoReturn:
+    raise ConfigError(f"HiFi-GAN {what}.")
+
+
+def _check_range(key: str, values: tuple[int, ...] | list[int], highest: int) -> None:
+    for value in values:
+        if not 1 <= value <= highest:
+            _refuse(f"{key}: {value} lies outside 1 to {highest}")
+
+
+def _value(plain: Mapping[str, Any], key: str) -> Any:
+    if key not in plain:
+        _refuse(f"{key}: missing; take it from the config.json that came with the checkpoint")
+    return plain[key]
+
+
+def _number(key: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        _refuse(f"{key}: expected a whole number, got {value!r}")
+    return value
+
+
+def _row(key: str, value: Any) -> tuple[int, ...]:
+    if not isinstance(value, (list, tuple)):
+        _refuse(f"{key}: expected a list of whole numbers, got {value!r}")
+    return tuple(_number(key, one) for one in value)
+
+
+def _numbers(plain: Mapping[str, Any], key: str) -> tuple[int, ...]:
+    return _row(key, _value(plain, key))
