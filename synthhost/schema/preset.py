@@ -9,19 +9,20 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from synthhost.schema.reading import SLUG_PATTERN, Document, Entry, read_text, refusal
+from synthhost.schema.patterns import LINE_PATTERN, SHA256_PATTERN, SLUG_PATTERN, TEXT_PATTERN
+from synthhost.schema.reading import Document, Entry, read_text, refusal
 
 MAX_EFFECTS = 16
 MAX_MACROS = 8
 MAX_TARGETS = 8
 
 Slug = Annotated[str, StringConstraints(pattern=SLUG_PATTERN, max_length=64)]
-About = Annotated[str, StringConstraints(max_length=500)]
-Reference = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+About = Annotated[str, StringConstraints(pattern=TEXT_PATTERN, max_length=500)]
+Reference = Annotated[str, StringConstraints(pattern=LINE_PATTERN, min_length=1, max_length=1024)]
 """A name, or a path where it has a slash or a dot; relative to the file that says it."""
 
-ParamName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+ParamName = Annotated[str, StringConstraints(pattern=LINE_PATTERN, min_length=1, max_length=64)]
+Sha256 = Annotated[str, StringConstraints(pattern=SHA256_PATTERN)]
 GainDb = Annotated[float, Field(ge=-60, le=12)]
 
 
@@ -159,9 +160,7 @@ def is_path(reference: str) -> bool:
 def macro_values(macro: Macro, value: float) -> dict[str, float]:
     """Return what a macro at `value` (0..1, clipped) sets, by parameter, each in its own unit."""
     place = min(max(value, 0.0), 1.0)
-    return {
-        target.param: target.from_value * (1.0 - place) + target.to_value * place for target in macro.targets
-    }
+    return {target.param: _between(target.from_value, target.to_value, place) for target in macro.targets}
 
 
 def start_values(preset: Preset) -> dict[str, float]:
@@ -175,6 +174,11 @@ def start_values(preset: Preset) -> dict[str, float]:
     for macro in preset.macros:
         values |= macro_values(macro, macro.value)
     return values
+
+
+def _between(start: float, end: float, place: float) -> float:
+    value = start * (1.0 - place) + end * place
+    return min(max(value, min(start, end)), max(start, end))  # rounding must not leave the parameter's range
 
 
 def _refuse_doubles(listed: str, key: str, names: list[str]) -> None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from synthhost.core.errors import ConfigError
+from synthhost.schema.patterns import SLUG_PATTERN as SLUG_PATTERN  # on offer here for the documents
 from synthhost.schema.sentences import config_error, problem_sentence, shown, unknown_name
 from synthhost.schema.strict_yaml import MAX_TEXT_BYTES, parse_yaml
-
-SLUG_PATTERN: Final = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 
 
 def refusal(text: str) -> PydanticCustomError:

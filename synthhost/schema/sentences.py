@@ -8,6 +8,7 @@ from typing import Final
 from pydantic_core import ErrorDetails
 
 from synthhost.core.errors import ConfigError, suggestion
+from synthhost.schema.patterns import IN_WORDS
 
 _REPORTED_ERRORS: Final = 20
 _SHOWN_LETTERS: Final = 60
@@ -67,7 +68,8 @@ def _sentence(detail: ErrorDetails) -> str:
     if kind == "synthhost":
         return detail["msg"]
     if kind == "string_pattern_mismatch":
-        return f"must be lower-case letters, digits and single hyphens, such as 'slow-choir', not {value}."
+        pattern = str(context.get("pattern"))
+        return f"must be {IN_WORDS.get(pattern, pattern)}, not {value}."
     if kind == "string_type" and isinstance(detail["input"], int | float):
         return f"must be text: put {value} in quotes."
     if kind in ("too_long", "too_short", "string_too_long", "string_too_short"):
