@@ -1,0 +1,57 @@
+"""From a published checkpoint to a model of ours: know the layout, read it, write a model folder."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from synthhost.checkpoints import jik876
+from synthhost.checkpoints.layout import Layout, ReadModel
+from synthhost.checkpoints.package import Origin, save_package
+from synthhost.checkpoints.reading import read_checkpoint
+from synthhost.core.errors import CheckpointError
+
+LAYOUTS: tuple[Layout, ...] = (jik876.LAYOUT,)
+"""Every published layout that can be read, in the order they are tried."""
+
+UNKNOWN_LICENCE = "not stated; ask the author before sharing"
+
+
+def read_model(path: Path, config: Path | None = None) -> ReadModel:
+    """Return the model in a published checkpoint file.
+
+    Args:
+        path: The file with the weights.
+        config: Its configuration, where it does not lie beside the weights under its usual name.
+
+    Raises:
+        CheckpointError: If the file cannot be read safely, or is of no known layout.
+    """
+    content = read_checkpoint(path)
+    for layout in LAYOUTS:
+        if layout.recognise(content):
+            return layout.read(path, content, config)
+    raise CheckpointError(
+        f"{path}: is of no layout known here. Known: {', '.join(layout.name for layout in LAYOUTS)}. "
+        f"{_keys(content)}"
+    )
+
+
+def import_checkpoint(path: Path, library: Path, origin: Origin, config: Path | None = None) -> Path:
+    """Import a published checkpoint as the folder `origin.name` of a library and return that folder.
+
+    Raises:
+        CheckpointError: If the file cannot be imported or the name is taken.
+    """
+    return save_package(read_model(path, config), origin, library / origin.name)
+
+
+def slug(text: str) -> str:
+    """Return text as a model name: lower-case letters, digits and single hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:64].strip("-") or "model"
+
+
+def _keys(content: object) -> str:
+    if not isinstance(content, dict) or not content:
+        return "It holds no named tensors."
+    return f"It begins with: {', '.join(repr(key)[:40] for key in list(content)[:6])}."

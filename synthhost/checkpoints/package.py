@@ -1,0 +1,187 @@
+"""A model folder: `manifest.yaml`, `weights.safetensors` and, once measured, `certificate.yaml`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors.torch import save_file
+from torch import Tensor
+
+from synthhost.checkpoints.layout import ReadModel, check_tensors
+from synthhost.checkpoints.reading import file_sha256, read_safetensors
+from synthhost.core.errors import CheckpointError, ConfigError
+from synthhost.families.registry import Hyper, family
+from synthhost.schema.manifest import Certificate, Manifest, mel_entry
+from synthhost.schema.reading import read_text, unknown_name
+from synthhost.schema.strict_yaml import dump_yaml
+
+MANIFEST_NAME = "manifest.yaml"
+WEIGHTS_NAME = "weights.safetensors"
+CERTIFICATE_NAME = "certificate.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a model comes from, as its manifest tells it."""
+
+    name: str
+    licence: str
+    source: str
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A model read and checked: what it is and its weights by tensor name."""
+
+    manifest: Manifest
+    tensors: Mapping[str, Tensor]
+    certificate: Certificate | None = None
+
+
+def is_package(folder: Path) -> bool:
+    """Tell whether a folder is a model."""
+    return (folder / MANIFEST_NAME).is_file()
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Return what a model folder says of itself.
+
+    Raises:
+        ConfigError: If the manifest cannot be read or says something that cannot be a model.
+    """
+    path = folder / MANIFEST_NAME
+    return Manifest.from_yaml(read_text(path), str(path))
+
+
+def read_certificate(folder: Path) -> Certificate | None:
+    """Return the certificate measured for the model in a folder, or None if there is none.
+
+    Raises:
+        ConfigError: If there is one that cannot be read.
+    """
+    path = folder / CERTIFICATE_NAME
+    return Certificate.from_yaml(read_text(path), str(path)) if path.is_file() else None
+
+
+def load_package(folder: Path) -> Package:
+    """Read a model folder; the weights must be the very ones the manifest names.
+
+    Raises:
+        ConfigError: If the manifest or certificate cannot be read.
+        CheckpointError: If the weights are missing, changed or do not fit the manifest.
+    """
+    manifest = read_manifest(folder)
+    path = folder / WEIGHTS_NAME
+    tensors = read_safetensors(path)
+    found = file_sha256(path)
+    if found != manifest.sha256:
+        raise CheckpointError(
+            f"{path}: sha256 {found[:12]}… is not the manifest's {manifest.sha256[:12]}…: the weights were "
+            "changed or damaged. Import or pull the model again."
+        )
+    kind = family(manifest.family)
+    try:
+        hyper = kind.hyper_from_json(manifest.hyper)
+    except ConfigError as error:
+        raise ConfigError(f"{folder / MANIFEST_NAME}: hyper: {error}") from error
+    _check_numbers(folder / MANIFEST_NAME, manifest, hyper)
+    check_tensors(str(path), tensors, kind.tensor_names(hyper))
+    certificate = read_certificate(folder)
+    stale = certificate is not None and certificate.sha256 != found
+    return Package(manifest, tensors, None if stale else certificate)
+
+
+def _check_numbers(path: Path, manifest: Manifest, hyper: Hyper) -> None:
+    """Refuse numbers in the manifest that say something else than the network's own."""
+    known = hyper.as_json()
+    unknown = [unknown_name(key, known) for key in manifest.hyper if key not in known]
+    if unknown:
+        raise ConfigError(f"{path}: hyper: {' '.join(unknown)}")
+    if (hyper.hop_samples, hyper.bands) != (manifest.hop_samples, manifest.mel.bands):
+        raise ConfigError(
+            f"{path}: {manifest.mel.bands} bands and {manifest.hop_samples} samples a frame, but the network takes "
+            f"{hyper.bands} bands and makes {hyper.hop_samples} samples. Import the model again."
+        )
+
+
+def manifest_for(model: ReadModel, origin: Origin, sha256: str) -> Manifest:
+    """Return the manifest of a model read from a public layout, `sha256` being that of its weights file."""
+    return Manifest.from_json(
+        {
+            "synthhost": "model/1",
+            "name": origin.name,
+            "about": origin.about,
+            "family": model.family,
+            "hyper": model.hyper,
+            "sample_rate": model.mel.sample_rate,
+            "hop_samples": model.mel.hop_samples,
+            "mel": mel_entry(model.mel).model_dump(),
+            "licence": origin.licence,
+            "source": origin.source,
+            "sha256": sha256,
+        },
+        origin.name,
+    )
+
+
+def save_package(model: ReadModel, origin: Origin, folder: Path) -> Path:
+    """Write a model folder, whole or not at all, and return it.
+
+    Raises:
+        CheckpointError: If there is already something of that name, or it cannot be written.
+    """
+    if folder.exists():
+        raise CheckpointError(f"{folder}: is already there. Choose another name or remove it first.")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder.parent) as scratch:
+            made = Path(scratch) / folder.name
+            made.mkdir()
+            _write(model, origin, made)
+            _move_into_place(made, folder)
+    except OSError as error:
+        raise CheckpointError(
+            f"{folder}: cannot be written ({error.strerror or error}). Check space and rights."
+        ) from error
+    return folder
+
+
+def save_certificate(certificate: Certificate, folder: Path) -> Path:
+    """Put a certificate beside the model it was measured for and return its path.
+
+    Raises:
+        ConfigError: If the folder cannot be written.
+    """
+    path = folder / CERTIFICATE_NAME
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        partial.write_text(dump_yaml(certificate.as_json()), encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be written ({error.strerror}). Copy the model into your own library."
+        ) from error
+    return path
+
+
+def _write(model: ReadModel, origin: Origin, folder: Path) -> None:
+    save_file(dict(model.tensors), folder / WEIGHTS_NAME)
+    manifest = manifest_for(model, origin, file_sha256(folder / WEIGHTS_NAME))
+    (folder / MANIFEST_NAME).write_text(dump_yaml(manifest.as_json()), encoding="utf-8")
+
+
+def _move_into_place(made: Path, folder: Path) -> None:
+    """Rename; whoever comes second finds the first one's folder there and is told so."""
+    try:
+        made.rename(folder)
+    except OSError as error:
+        shutil.rmtree(made, ignore_errors=True)
+        if folder.exists():
+            raise CheckpointError(f"{folder}: was written by someone else just now. Use that one.") from error
+        raise

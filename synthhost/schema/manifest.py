@@ -1,0 +1,94 @@
+"""What a model folder says of itself, and the certificate measured for it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from synthhost.core.specs import MelSpec
+from synthhost.schema.reading import SLUG_PATTERN, Document, Entry, refusal
+
+Slug = Annotated[str, Field(pattern=SLUG_PATTERN, max_length=64)]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class MelEntry(Entry):
+    """The mel convention a model was trained on; rate and hop are the model's own."""
+
+    convention: Annotated[str, Field(max_length=64)]
+    n_fft: Annotated[int, Field(ge=16, le=65536)]
+    win_samples: Annotated[int, Field(ge=1, le=65536)]
+    bands: Annotated[int, Field(ge=1, le=1024)]
+    fmin_hz: Annotated[float, Field(ge=0)]
+    fmax_hz: Annotated[float, Field(gt=0)]
+    log: Literal["ln", "log10"]
+    floor: Annotated[float, Field(gt=0)]
+
+
+class Manifest(Document):
+    """`manifest.yaml` of a model folder: everything but the weights themselves."""
+
+    kind: ClassVar[str] = "model"
+
+    synthhost: str
+    name: Slug
+    about: Annotated[str, Field(max_length=2000)] = ""
+    family: Slug
+    hyper: dict[str, Any]  # read by the family
+    sample_rate: Annotated[int, Field(ge=1000, le=384_000)]
+    hop_samples: Annotated[int, Field(ge=1, le=65536)]
+    mel: MelEntry
+    licence: Annotated[str, Field(max_length=200)]
+    source: Annotated[str, Field(max_length=2000)]
+    sha256: Sha256
+
+    @model_validator(mode="after")
+    def _check_mel(self) -> Self:
+        mel = self.mel
+        if self.hop_samples > mel.n_fft or mel.win_samples > mel.n_fft:
+            raise refusal("mel.n_fft: must be at least hop_samples and mel.win_samples.")
+        if not mel.fmin_hz < mel.fmax_hz <= self.sample_rate / 2:
+            raise refusal(
+                f"mel.fmax_hz: must lie above mel.fmin_hz and at or below {self.sample_rate / 2:g}, "
+                f"half the sample rate, not {mel.fmax_hz:g}."
+            )
+        return self
+
+    def mel_spec(self) -> MelSpec:
+        """Return the mel convention with the model's rate and hop filled in."""
+        return MelSpec(sample_rate=self.sample_rate, hop_samples=self.hop_samples, **self.mel.model_dump())
+
+
+def mel_entry(spec: MelSpec) -> MelEntry:
+    """Return the part of a manifest that `Manifest.mel_spec` reads back."""
+    return MelEntry(**{name: getattr(spec, name) for name in MelEntry.model_fields})
+
+
+class ChunkCost(Entry):
+    """What one step of so many frames costs on the machine that measured it."""
+
+    chunk_frames: Annotated[int, Field(ge=1)]
+    median_ms: Annotated[float, Field(ge=0)]
+    p99_ms: Annotated[float, Field(ge=0)]
+    real_time_factor: Annotated[float, Field(ge=0)]  # median cost over sound made; below 1 keeps up
+
+
+class Certificate(Document):
+    """`certificate.yaml`: what was measured of one model on one machine."""
+
+    kind: ClassVar[str] = "certificate"
+
+    synthhost: str
+    model: str
+    sha256: Sha256
+    measured_by: str  # synthhost's version
+    machine: str
+    torch: str
+    threads: Annotated[int, Field(ge=1)]
+    chunkings: Annotated[int, Field(ge=1)]
+    chunk_error: Annotated[float, Field(ge=0)]  # largest difference to one chunk, relative to its peak
+    look_ahead_samples: Annotated[int, Field(ge=0)]  # derived from the network
+    look_ahead_measured_samples: Annotated[int, Field(ge=0)]  # by disturbing one frame
+    receptive_frames: Annotated[int, Field(ge=1)]
+    costs: tuple[ChunkCost, ...]
