@@ -11,8 +11,8 @@ def crossfade(old: Audio, new: Audio, out: Audio, position: float, step: float) 
     """Mix two blocks with an equal-power curve and return the new position.
 
     With `s = p * p * (3 - 2 * p)` the gains are `sqrt(1 - s)` and `sqrt(s)`: their squares sum to one, both
-    start and end with no jump, and only exactly rounded operations are used, so the samples are the same to the
-    bit whatever the block size (which the sine of a platform does not promise).
+    start and end with no jump, and only exactly rounded operations are used, so the samples are the same
+    to the bit whatever the block size (which the sine of a platform does not promise).
 
     Args:
         old: Block from the leaving sound, `[channels, samples]`.
@@ -27,7 +27,7 @@ def crossfade(old: Audio, new: Audio, out: Audio, position: float, step: float) 
     [render thread]
     """
     done = round(position / step)
-    samples = out.shape[1]
+    samples = int(out.shape[1])
     places = np.minimum(np.arange(done, done + samples, dtype=np.float64) * step, 1.0)
     shape = places * places * (3.0 - 2.0 * places)
     arriving = np.multiply(new, np.sqrt(shape).astype(np.float32))

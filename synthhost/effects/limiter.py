@@ -61,7 +61,7 @@ class Limiter:
     @property
     def reduction_db(self) -> float:
         """The deepest reduction in the last block that moved on, dB, 0 for none. [render thread]"""
-        return -20.0 * math.log10(max(self._lowest, 1e-12))
+        return abs(20.0 * math.log10(max(self._lowest, 1e-12)))
 
     def process(self, block: Audio) -> Audio:
         """Return as many samples as given, `[channels, samples]`, `latency_samples` late. [render thread]"""
@@ -90,10 +90,10 @@ class Limiter:
         shaped = segments[:, :decided]
         if self._gain == 1.0 and peaks.max() <= self._ceiling:
             self._lowest = 1.0
-            return shaped.reshape(self._channels, -1)
+            return self._heard[:, : decided * SEGMENT_SAMPLES]
         borders = self._borders(peaks)
         gains = borders[:-1, None] + (borders[1:] - borders[:-1])[:, None] * self._ramp
-        limited = np.clip(shaped * gains, -self._ceiling, self._ceiling)  # the last bit of rounding
+        limited: Audio = np.clip(shaped * gains, -self._ceiling, self._ceiling)  # the last bit of rounding
         return limited.reshape(self._channels, -1)
 
     def _borders(self, peaks: Audio) -> Audio:

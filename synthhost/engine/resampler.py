@@ -54,6 +54,7 @@ class Resampler:
         self._bank: NDArray[np.float32] = np.ones((1, 1), dtype=np.float32)
         if rate_in != rate_out:
             self._design(lower)
+        self._taps = int(self._bank.shape[1])
         self.delay_ms = 1000.0 * self.delay_samples / rate_out
         self.reset()
 
@@ -69,7 +70,7 @@ class Resampler:
 
     def reset(self) -> None:
         """Forget the stream: silence lies before the next sample. [render thread]"""
-        self._past = np.zeros(self._bank.shape[1] - 1, dtype=np.float32)
+        self._past = np.zeros(self._taps - 1, dtype=np.float32)
         self._next = (
             0  # where the next output lies, in steps of 1/up input samples after the start of `_past`
         )
@@ -86,11 +87,11 @@ class Resampler:
         if n_out <= 0:
             return 0
         last = (self._next + (n_out - 1) * self._down) // self._up
-        return max(0, last + self._bank.shape[1] - self._past.shape[0])
+        return max(0, last + self._taps - int(self._past.shape[0]))
 
     def ready(self, n_in: int) -> int:
         """Return how many outputs `process` gives for `n_in` more input samples. [render thread]"""
-        starts = self._past.shape[0] + n_in - self._bank.shape[1] + 1
+        starts = int(self._past.shape[0]) + n_in - self._taps + 1
         return max(0, -((self._next - starts * self._up) // self._down))
 
     def take(self, n_out: int, x: Audio) -> Audio:
@@ -128,12 +129,10 @@ class Resampler:
 
     def _filter(self, heard: Audio, n_out: int) -> Audio:
         """Weigh one window of the past for each output; elementwise sums only, so shapes change no bit."""
-        taps = self._bank.shape[1]
         places = self._next + np.arange(n_out, dtype=np.int64) * self._down
         stride = heard.strides[0]
-        windows = as_strided(
-            heard, (max(heard.shape[0] - taps + 1, 0), taps), (stride, stride), writeable=False
-        )
+        count = max(heard.shape[0] - self._taps + 1, 0)
+        windows = as_strided(heard, (count, self._taps), (stride, stride), writeable=False)
         products = windows[places // self._up]
         products *= self._bank[places % self._up]
         return _row_sums(products)
