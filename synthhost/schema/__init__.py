@@ -1,0 +1,1 @@
+"""Presets, sets and manifests: YAML in and out, checked, with versions."""

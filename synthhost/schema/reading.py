@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from synthhost.core.errors import ConfigError
-from synthhost.schema.patterns import SLUG_PATTERN as SLUG_PATTERN  # on offer here for the documents
-from synthhost.schema.sentences import config_error, problem_sentence, shown, unknown_name
+from synthhost.schema.patterns import SLUG_PATTERN as SLUG_PATTERN  # on offer here for every document
+from synthhost.schema.sentences import config_error, problem_sentence, shown
+from synthhost.schema.sentences import unknown_name as unknown_name
 from synthhost.schema.strict_yaml import MAX_TEXT_BYTES, parse_yaml
 
 
