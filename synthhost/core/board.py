@@ -1,4 +1,4 @@
-"""What the engine shows the other processes: numbers that change every block, and a description that rarely does."""
+"""What the processes show each other: numbers that change every block, a description that rarely does."""
 
 from __future__ import annotations
 

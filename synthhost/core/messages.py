@@ -103,9 +103,13 @@ class DropCue:
 
 @dataclass(frozen=True, slots=True)
 class Activate:
-    """What an earlier command asked to be loaded takes its place now (`ticket` numbers that command)."""
+    """What an earlier command asked to be loaded takes its place now (`ticket` numbers that command).
+
+    `details` say what was found while loading and is needed to do it again: chunk size and hashes.
+    """
 
     ticket: int
+    details: dict[str, Any]
     at_sample: int = NOW
     origin: int = 0
 

@@ -125,9 +125,9 @@ class AudioRing:
         self._head[0] = written + count
 
     def read(self, first_sample: int, out: Audio) -> int:
-        """Copy what exists from `first_sample` on into `out` `[samples, channels]`; return how many. [any]"""
+        """Copy what exists from `first_sample` on into `out` `[samples, channels]`; return how many."""
         written = self._head[0]
-        count = max(min(out.shape[0], written - first_sample), 0)
+        count = int(max(min(out.shape[0], written - first_sample), 0))
         if count == 0 or first_sample < written - self.capacity_samples:
             return 0
         start = first_sample % self.capacity_samples

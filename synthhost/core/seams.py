@@ -25,7 +25,7 @@ class Runner(Protocol):
         """Return the state of a stream that has not begun."""
 
     def step(self, frames: Features, state: Any, out: Audio) -> int:
-        """Turn `frames` `[batch, bands, frames]` into audio, `out` `[batch, samples]`; return samples written.
+        """Turn `frames` `[batch, bands, frames]` into audio `[batch, samples]`; return the samples written.
 
         Fewer than `frames * hop_samples` while look-ahead fills, so nothing undecided is emitted.
         `out` must hold `frames * hop_samples` samples. [render thread]
@@ -48,7 +48,7 @@ class Source(Protocol):
         """Stand a parameter at a value at once (before a stream begins)."""
 
     def next_frames(self, out: Features) -> None:
-        """Write the next columns, `out` `[bands, frames]`, each exactly once in stream order. [render thread]"""
+        """Write the next columns of the stream, `out` `[bands, frames]`. [render thread]"""
 
     def push(self, index: int | None, frames: Features) -> None:
         """Take frames from outside, `[bands, frames]`; sources that take none ignore them. [render thread]"""

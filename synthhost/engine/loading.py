@@ -1,0 +1,100 @@
+"""What is prepared beside the render thread: voices, tapes and stem writers, each under a ticket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from synthhost.core.arrays import Audio
+from synthhost.core.errors import SynthhostError
+from synthhost.core.params import ParamSpec
+from synthhost.core.specs import MelSpec
+from synthhost.engine.voice import Voice
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceJob:
+    """Build a voice from a preset, warmed on the values the track had when it was asked for."""
+
+    ticket: int
+    body: dict[str, Any]
+    values: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class TapeJob:
+    """Read a sound file into a tape for a source that plays tapes."""
+
+    ticket: int
+    mel: MelSpec
+    path: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StemsJob:
+    """Open stem files in a new folder."""
+
+    ticket: int
+    folder: str
+    format: str
+
+
+Job = VoiceJob | TapeJob | StemsJob
+
+
+class Stems(Protocol):
+    """Open stem files that take blocks without waiting."""
+
+    folder: str
+    drops: int  # blocks a full tap had to leave out
+    error: str | None
+
+    def write(self, name: str, block: Audio) -> None:
+        """Hand a block `[channels, samples]` to one stem. [render thread]"""
+
+    def end(self, end_sample: int) -> None:
+        """Say that nothing follows; another thread closes the files. [render thread]"""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a job came to: a voice, a tape, open stems, or the error that stopped it."""
+
+    ticket: int
+    result: Any
+    error: SynthhostError | None = None
+    details: dict[str, Any] = field(default_factory=dict)  # what a replay must know to load the same
+
+
+class Loader(Protocol):
+    """Carries out jobs: on a thread of its own while playing live, at once when rendering offline."""
+
+    def ask(self, job: Job) -> None:
+        """Queue a job. [render thread]"""
+
+    def finished(self) -> Loaded | None:
+        """Return one finished job, or None. [render thread]"""
+
+    def retire(self, thing: Any) -> None:
+        """Let go of something somewhere else than on the render thread. [render thread]"""
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A voice ready to sound, with what it was made from."""
+
+    name: str
+    body: dict[str, Any]
+    voice: Voice
+    values: dict[str, float]  # of every source and chain parameter, in its own unit
+    specs: dict[str, ParamSpec]
+
+    def set_param(self, name: str, value: float) -> bool:
+        """Move a parameter, held to its range; False if there is none so named. [render thread]"""
+        spec = self.specs.get(name)
+        if spec is None:
+            return False
+        self.values[name] = spec.clamp(value)
+        self.voice.set_param(name, self.values[name])
+        return True

@@ -1,0 +1,102 @@
+"""One running instance of a preset: source, model, rate conversion and effects, pulled block by block."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Protocol
+
+import numpy as np
+
+from synthhost.core.arrays import Audio
+from synthhost.core.params import ParamSpec
+from synthhost.core.seams import Effects, Runner, Source
+from synthhost.engine.fifo import SampleFifo
+
+
+class RateConverter(Protocol):
+    """Joins a model's rate to the engine's, in any block sizes, with the same samples."""
+
+    delay_ms: float
+
+    def needed(self, n_out: int) -> int:
+        """Return how many samples at the input rate the next `n_out` outputs need. [render thread]"""
+
+    def take(self, n_out: int, samples: Audio) -> Audio:
+        """Return exactly `n_out` samples from `needed(n_out)` new ones. [render thread]"""
+
+
+class Voice:
+    """What sounds while a preset plays. All state lives here, so a voice can be built and warmed anywhere.
+
+    The source is read one chunk of frames at a time, as late as the output allows.
+    """
+
+    def __init__(
+        self, source: Source, runner: Runner, chunk_frames: int, converter: RateConverter, effects: Effects
+    ) -> None:
+        spec = runner.spec
+        self.source = source
+        self.runner = runner
+        self.effects = effects
+        self.converter = converter
+        self.chunk_frames = chunk_frames
+        self.trim = 1.0  # the preset's own gain, linear
+        self.model_seconds = 0.0  # spent in the model since `take_cost`
+        self.bad_samples = 0  # not finite, played as silence
+        self._state = runner.new_state(1)
+        self._frames = np.zeros((1, spec.bands, chunk_frames), dtype=np.float32)
+        self._chunk_samples = chunk_frames * spec.hop_samples
+        self._fifo = SampleFifo(4 * self._chunk_samples + 8192)
+        self._stereo = np.zeros((2, 0), dtype=np.float32)
+
+    @property
+    def params(self) -> tuple[ParamSpec, ...]:
+        """Return every parameter of the source and the chain."""
+        return (*self.source.params, *self.effects.params)
+
+    def set_param(self, name: str, value: float) -> None:
+        """Aim a parameter at a value in its own unit. [render thread]"""
+        if name.startswith("fx."):
+            self.effects.set_param(name, value)
+        else:
+            self.source.set_param(name, value)
+
+    def render(self, wet: Audio, dry: Audio) -> None:
+        """Write the next samples: `wet` `[2, samples]` after the chain, `dry` `[samples]` before.
+
+        [render thread]
+        """
+        count = dry.shape[0]
+        wanted = self.converter.needed(count)
+        while len(self._fifo) < wanted:
+            self._step()
+        dry[:] = self.converter.take(count, self._fifo.take(wanted))
+        if self._stereo.shape[1] != count:
+            self._stereo = np.empty((2, count), dtype=np.float32)
+        self._stereo[:] = dry
+        np.multiply(self.effects.process(self._stereo), np.float32(self.trim), out=wet)
+
+    def warm_up(self, samples: int, block_samples: int) -> None:
+        """Play into nothing, so that look-ahead, rate conversion and effect tails are filled."""
+        wet = np.empty((2, block_samples), dtype=np.float32)
+        dry = np.empty(block_samples, dtype=np.float32)
+        for _ in range(max(samples // block_samples, 1)):
+            self.render(wet, dry)
+        self.model_seconds = 0.0
+
+    def take_cost(self) -> float:
+        """Return the seconds spent in the model since the last call. [render thread]"""
+        spent, self.model_seconds = self.model_seconds, 0.0
+        return spent
+
+    def _step(self) -> None:
+        begun = perf_counter()
+        self.source.next_frames(self._frames[0])
+        out = self._fifo.room(self._chunk_samples)
+        written = self.runner.step(self._frames, self._state, out[None])
+        fresh = out[:written]
+        if not np.isfinite(fresh).all():
+            self.bad_samples += int(np.count_nonzero(~np.isfinite(fresh)))
+            np.nan_to_num(fresh, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        self._fifo.commit(written)
+        self.model_seconds += perf_counter() - begun

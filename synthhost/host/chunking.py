@@ -1,0 +1,60 @@
+"""How many frames a model takes at a time, and how far ahead of the sink the engine stays: by measuring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from synthhost.backends.cost import StepCost, cost_per_step
+from synthhost.core.seams import Runner
+
+CHUNKS = (1, 2, 4, 8, 16)
+ROOM = 0.75  # the share of one core's time that all models together may need
+_REPEATS_S = 0.6  # how long one chunk size is measured
+_MARGIN_MS = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The chunk a model runs at here, with what that costs."""
+
+    chunk_frames: int
+    cost: StepCost
+    keeps_up: bool
+
+    @property
+    def real_time_factor(self) -> float:
+        """Return compute time over sound time; below 1 is faster than real time."""
+        return self.cost.median_seconds / self.cost.chunk_seconds
+
+
+def measure(runner: Runner, chunk_frames: int) -> StepCost:
+    """Time a chunk size for about half a second."""
+    first = cost_per_step(runner, chunk_frames, repeats=3)
+    repeats = min(max(int(_REPEATS_S / max(first.median_seconds, 1e-4)), 5), 60)
+    return cost_per_step(runner, chunk_frames, repeats=repeats)
+
+
+def choose_chunk(runner: Runner, share: float, fixed: int | None = None) -> Choice:
+    """Return the smallest chunk that keeps up within a share of a core, or the cheapest if none does."""
+    if fixed is not None:
+        cost = measure(runner, fixed)
+        return Choice(fixed, cost, cost.median_seconds <= cost.chunk_seconds)
+    tried: list[StepCost] = []
+    for chunk_frames in CHUNKS:
+        cost = measure(runner, chunk_frames)
+        tried.append(cost)
+        if cost.median_seconds <= share * cost.chunk_seconds and cost.p99_seconds <= cost.chunk_seconds:
+            return Choice(chunk_frames, cost, keeps_up=True)
+    cheapest = min(tried, key=lambda cost: cost.median_seconds / cost.chunk_seconds)
+    return Choice(cheapest.chunk_frames, cheapest, cheapest.median_seconds <= 0.95 * cheapest.chunk_seconds)
+
+
+def choose_ahead_samples(choices: list[Choice], sample_rate: int, block_samples: int) -> int:
+    """Return how far the engine stays before the sink: every model's step at once, two blocks, a margin.
+
+    A change of preset runs one more voice for a moment, so the dearest step counts twice.
+    """
+    steps_s = [choice.cost.p99_seconds for choice in choices]
+    seconds = sum(steps_s) + max(steps_s, default=0.0) + _MARGIN_MS / 1000.0
+    blocks = -(-int(seconds * sample_rate) // block_samples) + 2
+    return blocks * block_samples

@@ -1,0 +1,254 @@
+"""The engine process: one render thread with all stream state, a loader beside it, stem writers beside that."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from time import monotonic, monotonic_ns, perf_counter, sleep
+from typing import Any
+
+import numpy as np
+import torch
+from synthhost.host.journal import header_of
+from synthhost.sinks.stems import StemWriter
+
+from synthhost.core.errors import SynthhostError
+from synthhost.core.messages import Event, Failed, Notice, decode, encode
+from synthhost.core.seams import Runner
+from synthhost.engine.loading import Stems
+from synthhost.engine.meters import measure
+from synthhost.engine.renderer import CHANNELS, Renderer
+from synthhost.host.assembly import describe, make_factory, make_renderer, stem_channels
+from synthhost.host.chunking import Choice, choose_ahead_samples, choose_chunk
+from synthhost.host.loader import ThreadedLoader, Workshop
+from synthhost.host.plan import Plan
+from synthhost.host.realtime import go_realtime, quiet_collector
+from synthhost.host.shared import Shared
+
+_RECORDS_PER_BLOCK = 64  # commands taken in one block; a burst waits in the ring
+_SINK_SILENT_NS = 300_000_000  # a sink that has not asked for so long is gone: the engine keeps time itself
+_SINK_GRACE_S = 15.0  # how long the first sink may take to open
+_NOTICE_GAP_S = 1.0
+_PRIORITY = 60
+
+
+class LiveEngine:
+    """Renders blocks ahead of the sink's clock, or at the computer's when there is no sink."""
+
+    def __init__(self, plan: Plan, shared: Shared) -> None:
+        self.plan = plan
+        self._shared = shared
+        self._status = shared.status
+        self._choices: dict[str, Choice] = {}
+        self._notes: list[str] = []
+        self._share = 1.0 / max(len(plan.set["tracks"]), 1)
+        self._described = -1
+        self._late_noticed_s = 0.0
+        self._wake_late_ms = 0.0
+        self._stems_error: str | None = None
+        factory = make_factory(plan, self._chunk_of)
+        self._workshop = Workshop(factory, self._open_stems)
+        self._loader = ThreadedLoader(self._workshop, self._when_idle)
+        self.renderer: Renderer = make_renderer(plan, factory, self._loader, self._emit, self_activating=True)
+        self._ahead = plan.ahead_samples or choose_ahead_samples(
+            list(self._choices.values()), plan.sample_rate, plan.block_samples
+        )
+        self._block = np.zeros((CHANNELS, plan.block_samples), dtype=np.float32)
+        self._clock_s = 0.0
+        self._clock_sample = 0
+
+    def run(self) -> None:
+        """Play until told to stop or the planned end."""
+        if self.plan.record_folder is not None:
+            self.renderer.begin_recording(self._open_stems(self.plan.record_folder, self.plan.record_format))
+        self._status["ahead_samples"] = self._ahead
+        self._publish()
+        refused = go_realtime(_PRIORITY)
+        self._notes += refused
+        self._status["realtime"] = int(not refused)
+        while self._shared.audio.write_sample < self._ahead:
+            self._turn(perf_counter())
+        quiet_collector()
+        self._described = -1
+        self._status["engine_ready"] = 1
+        self._wait_for_sink()
+        while not self._ended():
+            self._wait_for_room()
+            self._turn(perf_counter())
+        self._finish()
+
+    def _ended(self) -> bool:
+        planned = self.plan.stop_sample and self.renderer.sample >= self.plan.stop_sample
+        return bool(planned or self._status["stop"] or os.getppid() == 1)
+
+    def _turn(self, begun_s: float) -> None:
+        """Render one block and hand it over. [render thread]"""
+        renderer, ring, status = self.renderer, self._shared.audio, self._status
+        self._take_commands()
+        block = self._block
+        if self.plan.stop_sample:
+            left = self.plan.stop_sample - renderer.sample
+            block = block[:, : max(min(left, block.shape[1]), 1)]
+        first_sample = renderer.sample
+        renderer.render(block)
+        ring.write(block)
+        spent_ms = 1000.0 * (perf_counter() - begun_s)
+        behind = ring.read_sample - first_sample
+        if behind > 0 and status["engine_ready"]:
+            self._note_late(behind, spent_ms)
+        self._show(block, spent_ms)
+
+    def _take_commands(self) -> None:
+        for _ in range(_RECORDS_PER_BLOCK):
+            record = self._shared.commands.pop()
+            if record is None:
+                return
+            for command in decode(record):
+                self.renderer.receive(command)  # type: ignore[arg-type]
+
+    def _note_late(self, behind_samples: int, spent_ms: float) -> None:
+        status = self._status
+        late_ms = 1000.0 * behind_samples / self.plan.sample_rate
+        status["late_blocks"] += 1
+        status["worst_late_ms"] = max(status["worst_late_ms"], late_ms)
+        now_s = monotonic()
+        if now_s - self._late_noticed_s > _NOTICE_GAP_S:
+            self._late_noticed_s = now_s
+            model_ms = 1000.0 * self.renderer.model_seconds
+            cause = (
+                f"the models took {model_ms:.1f} ms of it"
+                if model_ms > 0.5 * spent_ms
+                else f"the render thread woke {self._wake_late_ms:.1f} ms late"
+                if self._wake_late_ms > spent_ms
+                else "the rest of the block took too long"
+            )
+            text = f"a block was {late_ms:.1f} ms late after {spent_ms:.1f} ms of work: {cause}"
+            self._emit(Notice("late", text, self.renderer.sample))
+
+    def _show(self, block: Any, spent_ms: float) -> None:
+        renderer, status = self.renderer, self._status
+        block_ms = 1000.0 * block.shape[1] / self.plan.sample_rate
+        status["sample"] = renderer.sample
+        status["blocks"] += 1
+        status["worst_block_ms"] = max(status["worst_block_ms"], spent_ms)
+        status["load"] += 0.02 * (spent_ms / block_ms - status["load"])
+        status["engine_beat_ns"] = monotonic_ns()
+        renderer.show(status)
+        measure(block[:2], status["master_peak"], status["master_rms"])
+
+    def _wait_for_room(self) -> None:
+        """Sleep until the ring has room for a block. [render thread]"""
+        ring, rate = self._shared.audio, self.plan.sample_rate
+        due_s = 0.0
+        while not self._status["stop"]:
+            missing = ring.write_sample + self.plan.block_samples - self._ahead - self._read_sample()
+            if missing <= 0:
+                break
+            wait_s = max(missing / rate - 0.0005, 0.0005)
+            due_s = monotonic() + wait_s
+            sleep(wait_s)
+        self._wake_late_ms = 1000.0 * max(monotonic() - due_s, 0.0) if due_s else 0.0
+
+    def _read_sample(self) -> int:
+        """Return where the sink reads, or where it would read if there were one. [render thread]"""
+        sink_alive = monotonic_ns() - self._status["sink_beat_ns"] < _SINK_SILENT_NS
+        if sink_alive:
+            self._clock_s, self._clock_sample = monotonic(), self._shared.audio.read_sample
+            return self._clock_sample
+        return self._clock_sample + int((monotonic() - self._clock_s) * self.plan.sample_rate)
+
+    def _wait_for_sink(self) -> None:
+        end_s = monotonic() + _SINK_GRACE_S
+        while not self._status["sink_ready"] and monotonic() < end_s and not self._ended():
+            sleep(0.002)
+        self._clock_s, self._clock_sample = monotonic(), self._shared.audio.read_sample
+
+    def _emit(self, event: Event) -> None:
+        """Hand an event to the control side. [render thread]"""
+        if not self._shared.events.push(encode([event])):
+            self._status["lost_events"] += 1
+
+    def _chunk_of(self, reference: str, runner: Runner) -> int:
+        if reference not in self._choices:
+            fixed = self.plan.chunk_frames.get(reference)
+            choice = choose_chunk(runner, 0.75 * self._share, fixed)
+            self._choices[reference] = choice
+            if not choice.keeps_up:
+                self._notes.append(
+                    f"{runner.spec.name} needs {choice.real_time_factor:.2f} of real time on this machine: "
+                    "it will drop out. Use a smaller model or more threads."
+                )
+        return self._choices[reference].chunk_frames
+
+    def _open_stems(self, folder: str, format_name: str) -> Stems:
+        return StemWriter(
+            Path(folder),
+            stem_channels(self.renderer),
+            self.plan.sample_rate,
+            format_name,
+            self.renderer.sample,
+        )
+
+    def _when_idle(self) -> None:
+        """Keep the description current and report stem errors. [loader thread]"""
+        if not self._status["engine_ready"]:
+            return
+        if self._described != self.renderer.revision:
+            self._publish()
+        stems = self.renderer.stems
+        if stems is not None and stems.error is not None and stems.error != self._stems_error:
+            self._stems_error = stems.error
+            self._emit(Failed(0, "/record", stems.error))
+
+    def _publish(self) -> None:
+        self._described = self.renderer.revision
+        description = describe(self.renderer, self.plan)
+        models = {
+            reference: {
+                "chunk_frames": choice.chunk_frames,
+                "median_ms": 1000.0 * choice.cost.median_seconds,
+                "p99_ms": 1000.0 * choice.cost.p99_seconds,
+                "chunk_ms": 1000.0 * choice.cost.chunk_seconds,
+                "real_time_factor": choice.real_time_factor,
+            }
+            for reference, choice in self._choices.items()
+        }
+        load = sum(
+            self._choices[track.playing.body["model"]].real_time_factor for track in self.renderer.tracks
+        )
+        self._shared.board.write(
+            {
+                **description,
+                "models": models,
+                "model_load": load,
+                "ahead_samples": self._ahead,
+                "notes": self._notes,
+                "header": header_of(self.plan, self._workshop.factory, self.renderer, self._choices),
+            }
+        )
+
+    def _finish(self) -> None:
+        if self.renderer.stems is not None:
+            self.renderer.end_recording()
+        self._emit(Notice("end", "the engine has stopped", self.renderer.sample))
+        self._status["engine_ready"] = 2
+        self._loader.stop()
+
+
+def main(run_folder: Path) -> int:
+    """Run the engine of a run; return the exit code."""
+    plan = Plan.load(run_folder)
+    torch.set_num_threads(plan.threads)
+    torch.set_flush_denormal(True)
+    sys.setswitchinterval(0.0005)
+    try:
+        LiveEngine(plan, Shared.open(run_folder)).run()
+    except SynthhostError as error:
+        sys.stderr.write(f"{error}\n")
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,181 @@
+"""Turns a preset into a voice: model, source, rate conversion and chain put together."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from synthhost.sources.frames import FrameSource
+
+from synthhost.core.errors import ConfigError, SourceError
+from synthhost.core.noise import hashes
+from synthhost.core.seams import Effects, Runner, Source
+from synthhost.core.specs import MelSpec
+from synthhost.effects.chain import Chain
+from synthhost.engine.loading import Prepared
+from synthhost.engine.resampler import Resampler
+from synthhost.engine.strip import db_to_linear
+from synthhost.engine.voice import Voice
+from synthhost.host.library import load_model
+from synthhost.schema.preset import Preset, start_values
+from synthhost.sources.tape import Tape, load_tape
+from synthhost.sources.tape_source import TapeSource
+
+_TAPES_KEPT = 16
+_MODELS_KEPT = 4
+_WARM_MS = 150.0  # of effect tails, beyond what the model looks back on
+
+
+class VoiceFactory:
+    """Builds voices. It keeps the last models and tapes, so that coming back to a preset is quick.
+
+    Used by one thread at a time: the loader's while playing.
+
+    Args:
+        sample_rate: The engine's.
+        block_samples: The engine's.
+        seed: The performance's.
+        chunk_of: Says how many frames a model takes at a time.
+    """
+
+    def __init__(
+        self, sample_rate: int, block_samples: int, seed: int, chunk_of: Callable[[str, Runner], int]
+    ) -> None:
+        self._sample_rate = sample_rate
+        self._block_samples = block_samples
+        self._seed = seed
+        self._chunk_of = chunk_of
+        self._models: OrderedDict[str, Runner] = OrderedDict()
+        self._tapes: OrderedDict[tuple[str, str], Tape] = OrderedDict()
+
+    def runner(self, reference: str) -> Runner:
+        """Return a model's runner, loaded once."""
+        if reference not in self._models:
+            self._models[reference] = load_model(reference).runner
+            if len(self._models) > _MODELS_KEPT:
+                self._models.popitem(last=False)
+        self._models.move_to_end(reference)
+        return self._models[reference]
+
+    def tape(self, path: str, spec: MelSpec, sha256: str | None = None) -> Tape:
+        """Return a sound file as a tape, read once while it does not change.
+
+        Raises:
+            SourceError: It cannot be read, or is another file than it was when `sha256` was written down.
+        """
+        digest = file_sha256(path)
+        if sha256 is not None and digest != sha256:
+            raise SourceError(
+                f"{path}: the sound has changed since it was written down (sha256 {digest[:12]}…, "
+                f"expected {sha256[:12]}…). Put the original back to hear the same again."
+            )
+        key = (digest, spec.convention)
+        if key not in self._tapes:
+            self._tapes[key] = load_tape(Path(path), spec)
+            if len(self._tapes) > _TAPES_KEPT:
+                self._tapes.popitem(last=False)
+        self._tapes.move_to_end(key)
+        return self._tapes[key]
+
+    def build(self, body: dict[str, Any], stream: int, live: dict[str, float] | None) -> Prepared:
+        """Return a voice for a preset, warmed when it joins a track that plays.
+
+        Args:
+            body: The preset, with absolute paths.
+            stream: Distinguishes the voice's randomness from every other's.
+            live: The track's present values, which hold for every source parameter the preset does not name;
+                None for a voice that begins with the performance, at the very first sample of its stream.
+        """
+        preset = Preset.from_json(body, f"preset {body.get('name', '')}")
+        runner = self.runner(preset.model)
+        source = self._source(preset, runner, stream)
+        said = start_values(preset)
+        chain = Chain(_plugins(preset, said), self._sample_rate)
+        values = _settle(preset, said, source, chain, live or {})
+        voice = Voice(
+            source,
+            runner,
+            self._chunk_of(preset.model, runner),
+            Resampler(runner.spec.sample_rate, self._sample_rate),
+            chain,
+        )
+        voice.trim = db_to_linear(preset.gain_db)
+        if live is not None:
+            look_back_ms = 1000.0 * runner.spec.receptive_frames * runner.spec.hop_samples
+            warm_ms = look_back_ms / runner.spec.sample_rate + _WARM_MS
+            voice.warm_up(int(warm_ms * self._sample_rate / 1000.0), self._block_samples)
+        specs = {spec.name: spec for spec in voice.params}
+        return Prepared(preset.name, preset.as_json(), voice, values, specs)
+
+    def details(self, prepared: Prepared) -> dict[str, Any]:
+        """Return what a replay must know to build the same voice."""
+        spec = prepared.voice.runner.spec
+        return {
+            "model": prepared.body["model"],
+            "model_sha256": spec.sha256,
+            "chunk_frames": prepared.voice.chunk_frames,
+            "sounds": self.sounds(prepared.body),
+        }
+
+    @staticmethod
+    def sounds(body: dict[str, Any]) -> dict[str, str]:
+        """Return the sha256 of every sound file a preset plays, by path."""
+        paths = (body["source"].get("tape"), body["source"].get("tape_b"))
+        return {path: file_sha256(path) for path in paths if path}
+
+    @staticmethod
+    def sounds_of(path: str) -> dict[str, str]:
+        """Return the sha256 of one sound file, by path."""
+        return {path: file_sha256(path)}
+
+    def _source(self, preset: Preset, runner: Runner, stream: int) -> Source:
+        mel = runner.spec.mel
+        seed = int(hashes(self._seed, stream, 0, 1)[0])
+        part = preset.source
+        if part.kind == "frames":
+            return FrameSource(mel, seed)
+        assert part.tape is not None
+        second = self.tape(part.tape_b, mel, part.tape_b_sha256) if part.tape_b else None
+        return TapeSource(mel, self.tape(part.tape, mel, part.tape_sha256), second, seed)
+
+
+def _plugins(preset: Preset, said: dict[str, float]) -> list[tuple[str, dict[str, float]]]:
+    """Return the chain with the values it begins at, macros included."""
+    plugins = []
+    for index, part in enumerate(preset.chain):
+        start = f"fx.{index}."
+        moved = {name.removeprefix(start): value for name, value in said.items() if name.startswith(start)}
+        plugins.append((part.effect, {**part.params, **moved}))
+    return plugins
+
+
+def _settle(
+    preset: Preset, said: dict[str, float], source: Source, chain: Effects, live: dict[str, float]
+) -> dict[str, float]:
+    """Stand the source where the preset and the track's live values want it; return every value."""
+    specs = {spec.name: spec for spec in (*source.params, *chain.params)}
+    unknown = sorted(set(said) - set(specs))
+    if unknown:
+        raise ConfigError(f"preset {preset.name}: nothing is called {unknown[0]!r} in its source or chain.")
+    carried = {spec.name: live[spec.name] for spec in source.params if spec.name in live}
+    values = {name: spec.default for name, spec in specs.items()} | carried | said
+    values = {name: specs[name].clamp(value) for name, value in values.items()}
+    for spec in source.params:
+        source.jump_param(spec.name, values[spec.name])
+    return values
+
+
+def file_sha256(path: str) -> str:
+    """Return the digest of a file.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise SourceError(f"{path}: the sound cannot be read ({error.strerror}). Check the path.") from error

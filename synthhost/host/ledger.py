@@ -1,0 +1,43 @@
+"""The latency ledger: every delay between a control message and the sound it causes, by name."""
+
+from __future__ import annotations
+
+from synthhost.core.specs import LatencyPart
+from synthhost.core.timebase import samples_to_ms
+from synthhost.engine.voice import Voice
+
+
+def voice_parts(
+    voice: Voice, sample_rate: int, block_samples: int, limiter_samples: int
+) -> list[LatencyPart]:
+    """Return the delays inside the engine for one voice, in order.
+
+    A message for "now" waits for the next block; a frame parameter then waits for the next chunk of frames.
+    """
+    spec = voice.runner.spec
+    chunk_ms = samples_to_ms(voice.chunk_frames * spec.hop_samples, spec.sample_rate)
+    return [
+        LatencyPart("control wait", samples_to_ms(block_samples, sample_rate), True, "until the next block"),
+        LatencyPart("frame quantisation", chunk_ms, True, f"until the next {voice.chunk_frames} frames"),
+        LatencyPart(
+            "model look-ahead",
+            samples_to_ms(spec.look_ahead_samples, spec.sample_rate),
+            note=f"{spec.look_ahead_samples} samples at {spec.sample_rate} Hz",
+        ),
+        LatencyPart("resampler", voice.converter.delay_ms),
+        LatencyPart("effects", samples_to_ms(voice.effects.latency_samples, sample_rate)),
+        LatencyPart("limiter", samples_to_ms(limiter_samples, sample_rate)),
+    ]
+
+
+def output_parts(ahead_samples: int, sample_rate: int, device_ms: float) -> list[LatencyPart]:
+    """Return the delays between the engine and the ear."""
+    return [
+        LatencyPart("ring", samples_to_ms(ahead_samples, sample_rate), note="how far the engine stays ahead"),
+        LatencyPart("device", device_ms, note="as the device reports it"),
+    ]
+
+
+def total_ms(parts: list[LatencyPart]) -> float:
+    """Return the longest delay the parts add up to."""
+    return sum(part.ms for part in parts)

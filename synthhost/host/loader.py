@@ -1,0 +1,103 @@
+"""Carries out the engine's jobs: on a thread of its own while playing, at once when rendering offline."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from synthhost.core.errors import SynthhostError
+from synthhost.engine.loading import Job, Loaded, Stems, StemsJob, TapeJob
+from synthhost.host.factory import VoiceFactory
+
+_TICKET_STREAMS = 1 << 20  # random streams of loaded voices lie behind those of the set's tracks
+_IDLE_S = 0.02
+
+
+class Workshop:
+    """Does one job at a time, wherever it is called."""
+
+    def __init__(self, factory: VoiceFactory, open_stems: Callable[[str, str], Stems]) -> None:
+        self.factory = factory
+        self._open_stems = open_stems
+
+    def carry_out(self, job: Job) -> Loaded:
+        """Return what the job came to; what goes wrong is part of it."""
+        try:
+            return self._result(job)
+        except SynthhostError as error:
+            return Loaded(job.ticket, None, error)
+        except Exception as error:
+            return Loaded(job.ticket, None, SynthhostError(f"could not be loaded: {error!r}"))
+
+    def _result(self, job: Job) -> Loaded:
+        if isinstance(job, StemsJob):
+            return Loaded(job.ticket, self._open_stems(job.folder, job.format))
+        if isinstance(job, TapeJob):
+            tape = self.factory.tape(job.path, job.mel, job.sha256)
+            return Loaded(job.ticket, tape, None, {"sounds": self.factory.sounds_of(job.path)})
+        prepared = self.factory.build(job.body, _TICKET_STREAMS + job.ticket, job.values)
+        return Loaded(job.ticket, prepared, None, self.factory.details(prepared))
+
+
+class ImmediateLoader:
+    """Does every job when it is asked for (offline: time stands still meanwhile)."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
+        self._done: deque[Loaded] = deque()
+
+    def ask(self, job: Job) -> None:
+        """Carry out a job now."""
+        self._done.append(self._workshop.carry_out(job))
+
+    def finished(self) -> Loaded | None:
+        """Return the oldest finished job, or None."""
+        return self._done.popleft() if self._done else None
+
+    def retire(self, thing: Any) -> None:
+        """Let go of it."""
+
+
+class ThreadedLoader:
+    """Does jobs on one thread beside the render thread; `idle` is called there now and then."""
+
+    def __init__(self, workshop: Workshop, idle: Callable[[], None]) -> None:
+        self._workshop = workshop
+        self._idle = idle
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._done: deque[Loaded] = deque()
+        self._retired: deque[Any] = deque()
+        self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
+        self._thread.start()
+
+    def ask(self, job: Job) -> None:
+        """Queue a job. [render thread]"""
+        self._jobs.put(job)
+
+    def finished(self) -> Loaded | None:
+        """Return the oldest finished job, or None. [render thread]"""
+        return self._done.popleft() if self._done else None
+
+    def retire(self, thing: Any) -> None:
+        """Hand something over to be freed on the loader's thread. [render thread]"""
+        self._retired.append(thing)
+
+    def stop(self) -> None:
+        """End the thread once the jobs asked for are done."""
+        self._jobs.put(None)
+        self._thread.join(timeout=10.0)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                job = self._jobs.get(timeout=_IDLE_S)
+            except queue.Empty:
+                self._retired.clear()
+                self._idle()
+                continue
+            if job is None:
+                return
+            self._done.append(self._workshop.carry_out(job))

@@ -1,0 +1,52 @@
+"""What one run of the host does, written down once for all of its processes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+PLAN_NAME = "plan.json"
+
+
+@dataclass(frozen=True, slots=True)
+class SinkPlan:
+    """Where the sound goes: "device", "null" or "file"."""
+
+    kind: str = "null"
+    device: str | None = None
+    out: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run, with every path absolute and every preset written out; times in samples of the engine."""
+
+    set: dict[str, Any]  # schema.set.Set with the presets inside
+    sample_rate: int
+    block_samples: int
+    seed: int
+    sink: SinkPlan = field(default_factory=SinkPlan)
+    osc_host: str = "127.0.0.1"
+    osc_port: int = 9000
+    arrival_delay_ms: float = 0.0
+    timetags: str = "follow"
+    threads: int = 1
+    ahead_samples: int = 0  # 0: chosen from what the models cost
+    stop_sample: int = 0  # 0: until told
+    record_folder: str | None = None
+    record_format: str = "wav32f"
+    takes_folder: str = "takes"  # where /record/start makes its folders
+    chunk_frames: dict[str, int] = field(default_factory=dict)  # by model name; missing ones are measured
+
+    def save(self, run_folder: Path) -> None:
+        """Write the plan where the processes look for it."""
+        (run_folder / PLAN_NAME).write_text(json.dumps(asdict(self)))
+
+    @classmethod
+    def load(cls, run_folder: Path) -> Plan:
+        """Read the plan of a run."""
+        plain = json.loads((run_folder / PLAN_NAME).read_text())
+        plain["sink"] = SinkPlan(**plain["sink"])
+        return cls(**plain)

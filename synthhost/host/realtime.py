@@ -1,0 +1,35 @@
+"""Asks the system for real-time treatment of the calling process; what it refuses is said."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+
+_LOCK_CURRENT_AND_FUTURE = 3
+_RESET_ON_FORK = 0x40000000  # threads made later run with ordinary priority
+
+
+def go_realtime(priority: int) -> list[str]:
+    """Raise the calling thread to SCHED_FIFO and keep memory in place; return a note for each refusal."""
+    notes = []
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO | _RESET_ON_FORK, os.sched_param(priority))
+    except (OSError, AttributeError) as error:
+        notes.append(f"no real-time priority ({error}): blocks may be late when the machine is busy")
+    try:
+        if ctypes.CDLL(None, use_errno=True).mlockall(_LOCK_CURRENT_AND_FUTURE) != 0:
+            notes.append(f"memory is not locked ({os.strerror(ctypes.get_errno())})")
+    except (OSError, AttributeError) as error:
+        notes.append(f"memory is not locked ({error})")
+    return notes
+
+
+def quiet_collector() -> None:
+    """Put everything made so far out of the collector's sight and stop collecting.
+
+    What the engine makes while playing is freed by reference counting alone.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.disable()

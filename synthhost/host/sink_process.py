@@ -1,0 +1,78 @@
+"""The sink process: the device stream, the null clock or a file, fed from the shared ring."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from time import monotonic_ns, sleep
+
+from synthhost.core.board import StatusPage
+from synthhost.core.errors import SynthhostError
+from synthhost.host.plan import Plan
+from synthhost.host.realtime import go_realtime, quiet_collector
+from synthhost.host.shared import Shared
+from synthhost.sinks.clocked import ClockedSink, MasterFile
+from synthhost.sinks.playback import Playback
+
+_PRIORITY = 70
+_DEVICE_SILENT_NS = 1_000_000_000  # without a callback for so long the device is lost
+
+
+def main(run_folder: Path) -> int:
+    """Run the sink of a run; return the exit code (4: the device went away, worth another try)."""
+    plan = Plan.load(run_folder)
+    shared = Shared.open(run_folder)
+    playback = Playback(shared.audio, shared.status, plan.sample_rate)
+    try:
+        if plan.sink.kind == "device":
+            return _play_device(plan, playback, shared.status)
+        return _play_clocked(plan, playback, shared.status)
+    except SynthhostError as error:
+        sys.stderr.write(f"{error}\n")
+        return 3
+
+
+def _ended(status: StatusPage) -> bool:
+    return bool(status["stop"] == 2 or os.getppid() == 1)
+
+
+def _play_clocked(plan: Plan, playback: Playback, status: StatusPage) -> int:
+    with ExitStack() as closing:
+        receive = None
+        if plan.sink.out is not None:
+            master = MasterFile(Path(plan.sink.out), plan.sample_rate)
+            closing.callback(master.close)
+            receive = master.write
+        sink = ClockedSink(playback, plan.sample_rate, plan.block_samples, receive)
+        quiet_collector()
+        go_realtime(_PRIORITY)
+        status["sink_ready"] = 1
+        while not _ended(status):
+            sink.turn()
+    return 0
+
+
+def _play_device(plan: Plan, playback: Playback, status: StatusPage) -> int:
+    from synthhost.sinks.device import DeviceStream, find_device  # PortAudio wakes up at import
+
+    device = find_device(plan.sink.device)
+    stream = DeviceStream(device, playback, status, plan.sample_rate)
+    quiet_collector()
+    go_realtime(_PRIORITY)
+    status["sink_ready"] = 1
+    started_ns = monotonic_ns()
+    while not _ended(status):
+        sleep(0.05)
+        last_ns = max(int(status["sink_beat_ns"]), started_ns)
+        if monotonic_ns() - last_ns > _DEVICE_SILENT_NS:
+            sys.stderr.write(f"{device.name} has gone quiet; it is opened anew.\n")
+            sys.stderr.flush()
+            os._exit(4)  # closing a stream whose server died hangs
+    stream.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,71 @@
+"""Sinks without a device: the null clock, and a file written at the pace of that clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic, sleep
+
+import numpy as np
+import soundfile
+
+from synthhost.core.arrays import Audio
+from synthhost.core.errors import RecordingError
+from synthhost.sinks.playback import Playback
+
+
+class ClockedSink:
+    """Takes blocks at the pace of the computer's clock, as a device would, and hands them on.
+
+    Args:
+        playback: What is played.
+        sample_rate: How fast.
+        block_samples: How much at a time.
+        receive: Called with every block, `[samples, channels]`.
+    """
+
+    def __init__(
+        self,
+        playback: Playback,
+        sample_rate: int,
+        block_samples: int,
+        receive: Callable[[Audio], None] | None = None,
+    ) -> None:
+        self._playback = playback
+        self._block_s = block_samples / sample_rate
+        self._block = np.zeros((block_samples, 4), dtype=np.float32)
+        self._receive = receive
+        self._due_s = monotonic()
+
+    def turn(self) -> None:
+        """Wait for the next block's time and take it. A clock that fell far behind starts anew."""
+        self._due_s += self._block_s
+        wait_s = self._due_s - monotonic()
+        if wait_s > 0:
+            sleep(wait_s)
+        elif wait_s < -1.0:
+            self._due_s = monotonic()
+        self._playback.fill(self._block)
+        if self._receive is not None:
+            self._receive(self._block)
+
+
+class MasterFile:
+    """A stereo 32-bit float WAV file of what was heard."""
+
+    def __init__(self, path: Path, sample_rate: int) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = soundfile.SoundFile(path, "w", sample_rate, 2, "FLOAT", format="WAV")
+        except (OSError, soundfile.SoundFileError) as error:
+            raise RecordingError(
+                f"{path}: cannot be written ({error}). Choose another place with --out."
+            ) from error
+
+    def write(self, block: Audio) -> None:
+        """Append the master channels of a block, `[samples, 4]`."""
+        self._file.write(block[:, :2])
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._file.close()
