@@ -148,8 +148,9 @@ def load_preset(path: Path) -> PlacedPreset:
 
 
 def placed_path(given: str, folder: Path) -> Path:
-    """Return the absolute path of `given` as seen from `folder`."""
-    return (folder / given).absolute()
+    """Return the absolute path of `given` as seen from `folder`; `~/` is the user's home."""
+    path = Path(given).expanduser() if given.startswith("~/") else Path(given)
+    return (folder / path).absolute()
 
 
 def is_path(reference: str) -> bool:

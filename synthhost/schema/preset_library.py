@@ -10,7 +10,8 @@ import platformdirs
 
 from synthhost.core.errors import ConfigError, suggestion
 from synthhost.schema.preset import PlacedPreset, Preset, is_path, load_preset, placed_path
-from synthhost.schema.set import PlacedSet, load_set
+from synthhost.schema.reading import header_kind, read_text
+from synthhost.schema.set import PlacedSet, Set, load_set
 
 PRESETS_VARIABLE = "SYNTHHOST_PRESETS"
 _SUFFIX = ".yaml"
@@ -64,6 +65,12 @@ class PresetLibrary:
             return load_set(_path(reference, folder))
         folders = [place / _SETS for place in self.folders]
         return load_set(_find(reference, "set", _files(folders), folders))
+
+    def load_any(self, reference: str) -> PlacedPreset | PlacedSet:
+        """Read a preset by name, or the file of a preset or set, whichever its header says."""
+        path = Path(reference) if is_path(reference) else self.find(reference)
+        kind = header_kind(read_text(path), str(path))
+        return load_set(path) if kind == Set.kind else load_preset(path)
 
     def presets_of(self, placed: PlacedSet) -> dict[str, PlacedPreset]:
         """Return the preset of each track of a set, by the track's name.

@@ -104,6 +104,17 @@ def header_problem(header: object, kind: str, newest: int) -> str:
     return ""
 
 
+def header_kind(text: str, place: str) -> str:
+    """Return what YAML text says it is, such as `preset`; empty if it does not say.
+
+    Raises:
+        ConfigError: It is no YAML.
+    """
+    plain = parse_yaml(text, place)
+    header = plain.get("synthhost") if isinstance(plain, dict) else None
+    return header.partition("/")[0] if isinstance(header, str) else ""
+
+
 def read_text(path: Path) -> str:
     """Return a text file of at most 1 MB.
 

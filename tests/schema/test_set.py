@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from synthhost.core.errors import ConfigError
+from synthhost.schema.preset import PlacedPreset
 from synthhost.schema.preset_library import PresetLibrary
 from synthhost.schema.set import PlacedSet, Set, load_set
 from synthhost.schema.strict_yaml import dump_yaml
@@ -132,6 +133,15 @@ def test_sets_are_found_by_name(tmp_path: Path) -> None:
     assert shelf.load_set("show").set.name == "show"
     with pytest.raises(ConfigError, match=r"^no set is named 'shwo'\. Did you mean 'show'\?$"):
         shelf.load_set("shwo")
+
+
+def test_a_file_is_a_preset_or_a_set_by_its_header(tmp_path: Path) -> None:
+    shelf = library(tmp_path)
+    assert isinstance(shelf.load_any("slow-choir"), PlacedPreset)
+    assert isinstance(shelf.load_any(str(tmp_path / "shelf/sets/show.yaml")), PlacedSet)
+    (tmp_path / "headless.yaml").write_text("name: a")
+    with pytest.raises(ConfigError, match="does not say what it is"):
+        shelf.load_any(str(tmp_path / "headless.yaml"))
 
 
 def test_presets_of_a_set_come_by_name_path_or_written_out(tmp_path: Path) -> None:
