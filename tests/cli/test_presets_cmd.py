@@ -1,0 +1,114 @@
+"""`synthhost presets`: what it lists, shows and finds wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from synthhost.cli.presets_cmd import app, known_models, problems_of
+from synthhost.schema.preset import PlacedPreset
+from synthhost.schema.preset_library import PresetLibrary
+
+PRESET = """\
+synthhost: set/1
+name: show
+tracks: [{name: voice, preset: slow-choir}, {name: b, preset: slow-chior}]
+"""
+SHIPPED = Path(__file__).resolve().parents[2] / "presets"
+SHIPPED_FILES = sorted([*SHIPPED.glob("*.yaml"), *SHIPPED.glob("sets/*.yaml")])
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "slow-choir.yaml").write_text(PRESET)
+    (tmp_path / "choir.flac").write_bytes(b"")
+    monkeypatch.setenv("SYNTHHOST_PRESETS", str(tmp_path))
+    return tmp_path
+
+
+def run(*words: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, list(words))
+    return result.exit_code, result.output
+
+
+def test_the_list_holds_every_preset_with_its_sentence() -> None:
+    code, told = run("list", "--json")
+    rows = {row["name"]: row for row in json.loads(told)}
+    assert code == 0
+    assert rows["slow-choir"]["about"] == "A choir that stands still."
+    assert rows["slow-choir"]["model"] == "hifigan-universal"
+    assert "slow-choir" in run("list")[1]
+
+
+def test_a_broken_preset_is_listed_with_its_problem(folder: Path) -> None:
+    (folder / "broken.yaml").write_text("synthhost: preset/1\nname: [")
+    rows = {row["name"]: row for row in json.loads(run("list", "--json")[1])}
+    assert "broken.yaml: line 2" in rows["broken"]["problem"]
+
+
+def test_a_preset_is_shown_with_the_values_it_begins_at() -> None:
+    code, told = run("show", "slow-choir")
+    values = {words[0]: words[1] for words in map(str.split, told.splitlines()) if len(words) > 1}
+    assert code == 0
+    assert (values["fx.0.wet_level"], values["speed"]) == ("0.5", "0")
+
+
+def test_a_preset_is_shown_whole_as_json(folder: Path) -> None:
+    shown = json.loads(run("show", "slow-choir", "--json")[1])
+    assert shown["sounds"] == {"tape": str(folder / "choir.flac")}
+    assert shown["preset"]["macros"][0]["targets"][0]["from"] == 0.2
+
+
+def test_a_playable_preset_passes_the_check() -> None:
+    assert run("check", "slow-choir") == (0, "slow-choir: can be played.\n")
+
+
+def test_what_cannot_be_played_is_told_line_by_line(folder: Path) -> None:
+    file = folder / "pad.yaml"
+    file.write_text(
+        PRESET.replace("wet_level: 0.4", "wet_lvl: 0.4")
+        .replace("speed: 0", "speed: 99")
+        .replace("choir.flac", "chior.flac")
+        .replace("hifigan-universal", "hifigan-univrsal")
+    )
+    code, told = run("check", str(file), "slow-choir")
+    assert code == 1
+    assert told.splitlines() == [
+        f"{file}: model: no model is named 'hifigan-univrsal'. Did you mean 'hifigan-universal'?",
+        f"{file}: source.params.speed: must be -4 to 4 x, not 99.",
+        f"{file}: chain[0].params: 'wet_lvl' is not known. Did you mean 'wet_level'?",
+        f"{file}: source.tape: there is no sound file {folder / 'chior.flac'}. "
+        "Check the path from the preset's folder.",
+        "slow-choir: can be played.",
+    ]
+
+
+def test_a_set_is_checked_with_its_presets(folder: Path) -> None:
+    file = folder / "show.set.yaml"
+    file.write_text(SET)
+    told = problems_of(str(file), PresetLibrary([folder]))
+    assert told == [
+        f"{file}: tracks[1].preset: no preset is named 'slow-chior'. Did you mean 'slow-choir'?",
+    ]
+    file.write_text(SET.replace("slow-chior", "slow-choir"))
+    assert problems_of(str(file), PresetLibrary([folder])) == []
+
+
+def test_a_missing_file_is_told_and_fails(folder: Path) -> None:
+    code, told = run("check", str(folder / "none.yaml"), "--json")
+    assert code == 1
+    assert "cannot be read" in json.loads(told)[0]["problems"][0]
+
+
+@pytest.mark.parametrize("file", SHIPPED_FILES, ids=lambda file: file.stem)
+def test_a_shipped_preset_or_set_can_be_played(file: Path) -> None:
+    assert problems_of(str(file), PresetLibrary([SHIPPED]), known_models()) == []
+
+
+@pytest.mark.parametrize("file", SHIPPED_FILES, ids=lambda file: file.stem)
+def test_a_shipped_preset_or_set_is_named_like_its_file(file: Path) -> None:
+    placed = PresetLibrary([SHIPPED]).load_any(str(file))
+    assert (placed.preset.name if isinstance(placed, PlacedPreset) else placed.set.name) == file.stem
