@@ -13,6 +13,15 @@ from synthhost.schema.preset import PlacedPreset
 from synthhost.schema.preset_library import PresetLibrary
 
 PRESET = """\
+synthhost: preset/1
+name: slow-choir
+about: A choir that stands still.
+model: hifigan-universal
+source: {kind: tape, tape: choir.flac, params: {speed: 0}}
+chain: [{effect: Reverb, params: {wet_level: 0.4}}]
+macros: [{name: room, value: 0.5, targets: [{param: fx.0.wet_level, from: 0.2, to: 0.8}]}]
+"""
+SET = """\
 synthhost: set/1
 name: show
 tracks: [{name: voice, preset: slow-choir}, {name: b, preset: slow-chior}]
