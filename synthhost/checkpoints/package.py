@@ -17,7 +17,8 @@ from synthhost.checkpoints.reading import file_sha256, read_safetensors
 from synthhost.core.errors import CheckpointError, ConfigError
 from synthhost.families.registry import Hyper, family
 from synthhost.schema.manifest import Certificate, Manifest, mel_entry
-from synthhost.schema.reading import read_text, unknown_name
+from synthhost.schema.reading import read_text
+from synthhost.schema.sentences import unknown_name
 from synthhost.schema.strict_yaml import dump_yaml
 
 MANIFEST_NAME = "manifest.yaml"
@@ -105,8 +106,8 @@ def _check_numbers(path: Path, manifest: Manifest, hyper: Hyper) -> None:
         raise ConfigError(f"{path}: hyper: {' '.join(unknown)}")
     if (hyper.hop_samples, hyper.bands) != (manifest.hop_samples, manifest.mel.bands):
         raise ConfigError(
-            f"{path}: {manifest.mel.bands} bands and {manifest.hop_samples} samples a frame, but the network takes "
-            f"{hyper.bands} bands and makes {hyper.hop_samples} samples. Import the model again."
+            f"{path}: {manifest.mel.bands} bands and {manifest.hop_samples} samples a frame, but the network "
+            f"takes {hyper.bands} bands and makes {hyper.hop_samples} samples. Import the model again."
         )
 
 

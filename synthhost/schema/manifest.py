@@ -7,7 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from synthhost.core.specs import MelSpec
-from synthhost.schema.reading import SLUG_PATTERN, Document, Entry, refusal
+from synthhost.schema.patterns import SLUG_PATTERN
+from synthhost.schema.reading import Document, Entry, refusal
 
 Slug = Annotated[str, Field(pattern=SLUG_PATTERN, max_length=64)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]

@@ -1,0 +1,147 @@
+"""Where models live and how a name or a path finds one."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+
+from synthhost.checkpoints.importing import UNKNOWN_LICENCE, import_checkpoint, read_model, slug
+from synthhost.checkpoints.package import (
+    MANIFEST_NAME,
+    Origin,
+    Package,
+    is_package,
+    load_package,
+    manifest_for,
+)
+from synthhost.checkpoints.reading import file_sha256
+from synthhost.core.errors import ConfigError, ModelNotFoundError, suggestion
+from synthhost.host.model import Model, model_from
+from synthhost.host.published import PUBLISHED
+from synthhost.schema.patterns import SLUG_PATTERN
+
+_SHIPPED = Path(__file__).resolve().parents[2] / "models"
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """One folder of models."""
+
+    kind: Literal["shipped", "yours"]
+    folder: Path
+
+    def models(self) -> list[Path]:
+        """Return the model folders on it, by name; unfinished ones do not count."""
+        if not self.folder.is_dir():
+            return []
+        return sorted(path for path in self.folder.iterdir() if path.name[0] != "." and is_package(path))
+
+
+def home() -> Path:
+    """Return the folder for what is fetched and imported: SYNTHHOST_HOME, or the system's cache folder."""
+    named = os.environ.get("SYNTHHOST_HOME")
+    return Path(named).expanduser() if named else platformdirs.user_cache_path("synthhost")
+
+
+def user_models() -> Path:
+    """Return the folder imported and pulled models go to."""
+    return home() / "models"
+
+
+def shelves() -> tuple[Shelf, ...]:
+    """Return the folders a model's name is looked up in, in order."""
+    return Shelf("shipped", _SHIPPED), Shelf("yours", user_models())
+
+
+def find_model(name_or_path: str | Path) -> Path:
+    """Return the model folder, or the checkpoint file, that a name or path means.
+
+    Args:
+        name_or_path: A model's name, the path of a model folder, or the path of a published checkpoint file.
+
+    Raises:
+        ModelNotFoundError: If there is none; the message names the nearest one.
+    """
+    text = os.fspath(name_or_path)
+    if isinstance(name_or_path, str) and re.fullmatch(SLUG_PATTERN, text):
+        for shelf in shelves():
+            if is_package(shelf.folder / text):
+                return shelf.folder / text
+    path = Path(text).expanduser()
+    if path.name == MANIFEST_NAME or (path.is_file() and is_package(path.parent)):
+        path = path.parent
+    if path.is_file() or is_package(path):
+        return path
+    raise ModelNotFoundError(_not_found(text, path))
+
+
+def load_model(name_or_path: str | Path) -> Model:
+    """Load a model by name, by the path of its folder, or straight from a published checkpoint file.
+
+    Raises:
+        ModelNotFoundError: If there is none; the message names the nearest one.
+        CheckpointError: If its weights cannot be read safely and completely.
+        ConfigError: If its manifest cannot be read.
+    """
+    return model_from(load_found(find_model(name_or_path)))
+
+
+def load_found(path: Path) -> Package:
+    """Read a model folder, or a published checkpoint file as if it had been imported.
+
+    Raises:
+        CheckpointError: If weights cannot be read.
+        ConfigError: If a manifest cannot be read.
+    """
+    if path.is_dir():
+        return load_package(path)
+    model = read_model(path)
+    return Package(manifest_for(model, _origin(path, None), file_sha256(path)), model.tensors)
+
+
+def import_model(path: Path, config: Path | None = None, name: str | None = None) -> Path:
+    """Import a published checkpoint into the user's library and return the new model folder.
+
+    Args:
+        path: The checkpoint file.
+        config: Its configuration, where it does not lie beside it.
+        name: What to call the model; made from the file's and folder's names if not given.
+
+    Raises:
+        CheckpointError: If the checkpoint cannot be imported or the name is taken.
+        ConfigError: If the name is no name for a model.
+    """
+    origin = _origin(path, name)
+    for shelf in shelves():
+        if is_package(shelf.folder / origin.name):
+            raise ConfigError(
+                f"a model named {origin.name!r} is already there ({shelf.folder / origin.name}). "
+                "Choose another with --name."
+            )
+    return import_checkpoint(path, user_models(), origin, config)
+
+
+def _origin(path: Path, name: str | None) -> Origin:
+    if name is not None and (not re.fullmatch(SLUG_PATTERN, name) or len(name) > 64):
+        raise ConfigError(
+            f"{name[:80]!r} cannot name a model: use lower-case letters, digits and hyphens, "
+            f"such as {slug(name)!r}."
+        )
+    return Origin(
+        name or slug(path.name.partition(".")[0]), UNKNOWN_LICENCE, f"imported from the file {path.name}"
+    )
+
+
+def _not_found(text: str, path: Path) -> str:
+    if path.is_dir():
+        return f"{path}: holds no {MANIFEST_NAME}. Name a model folder or the checkpoint file inside it."
+    if text in PUBLISHED:
+        return f"the model {text!r} is not on this machine yet. Fetch it: synthhost models pull {text}"
+    known = {model.name for shelf in shelves() for model in shelf.models()} | set(PUBLISHED)
+    nearest = suggestion(text, sorted(known))
+    return f"no model is named {text!r}, and there is no such file.{nearest} See: synthhost models list"
