@@ -16,6 +16,11 @@ _TILT_LOWEST_HZ = 60.0  # brightness counts from here up
 _CEILING = 3.0  # nats; a full-scale sine stays below 2
 
 
+def log_floor(spec: MelSpec) -> np.float32:
+    """Return the value of a silent band."""
+    return np.float32(math.log(spec.floor) if spec.log == "ln" else math.log10(spec.floor))
+
+
 class MelColour:
     """Warps and tilts frames of one mel convention."""
 
@@ -26,11 +31,39 @@ class MelColour:
         self._per_db = np.float32(per_nat * math.log(10.0) / 20.0)
         self._edge_slope = per_nat * _EDGE_SLOPE
         self._per_nat = per_nat
-        self._floor = np.float32(per_nat * math.log(spec.floor))
+        self._floor = log_floor(spec)
         self._ceiling = np.float32(per_nat * _CEILING)
         self._centres_hz = band_centres_hz(spec)
         self._octaves = np.log2(np.maximum(self._centres_hz, _TILT_LOWEST_HZ) / 1000.0).astype(np.float32)
         self._smoother = _envelope_matrix(spec.bands)
+
+    def apply(
+        self,
+        rows: NDArray[np.float32],
+        pitch: NDArray[np.float32],
+        formant: NDArray[np.float32],
+        brightness: NDArray[np.float32],
+        level_db: NDArray[np.float32],
+    ) -> None:
+        """Colour frames in place; those with nothing to change keep their bits.
+
+        Args:
+            rows: Log-mel frames, `[n, bands]`.
+            pitch: Semitones, `[n]`.
+            formant: Semitones, `[n]`.
+            brightness: dB an octave, `[n]`.
+            level_db: Gain in dB, `[n]`.
+
+        [render thread]
+        """
+        touched = np.flatnonzero((pitch != 0.0) | (formant != 0.0) | (brightness != 0.0) | (level_db != 0.0))
+        if not touched.size:
+            return
+        changed = rows[touched]
+        self.transpose(changed, pitch[touched], formant[touched])
+        self.tilt(changed, brightness[touched])
+        self.gain(changed, level_db[touched])
+        rows[touched] = np.clip(changed, self._floor, self._ceiling)
 
     def transpose(
         self, rows: NDArray[np.float32], pitch: NDArray[np.float32], formant: NDArray[np.float32]
@@ -60,10 +93,6 @@ class MelColour:
     def gain(self, rows: NDArray[np.float32], gain_db: NDArray[np.float32]) -> None:
         """Make louder in place, rows `[n, bands]`, gain `[n]`. [render thread]"""
         rows += (gain_db * self._per_db)[:, None]
-
-    def bound(self, rows: NDArray[np.float32]) -> None:
-        """Keep frames in place between the convention's floor and just above full scale. [render thread]"""
-        np.clip(rows, self._floor, self._ceiling, out=rows)
 
     def _split(
         self, rows: NDArray[np.float32], pitch: NDArray[np.float32], formant: NDArray[np.float32]
@@ -101,7 +130,7 @@ class MelColour:
 
 
 def _ratios(semitones: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return what to multiply a frequency by to find where it is read, `[n, 1]`; one row if all are the same."""
+    """Return what a band's frequency is multiplied by to be read, `[n, 1]`; one row if all are the same."""
     if (semitones == semitones[0]).all():
         semitones = semitones[:1]
     ratios: NDArray[np.float64] = np.exp2(semitones.astype(np.float64) / -12.0)[:, None]

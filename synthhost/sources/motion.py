@@ -17,6 +17,7 @@ from synthhost.core.noise import uniforms
 GRAIN_FRAMES = 16  # a new grain this often: 186 ms at 86 frames a second
 GRAIN_MIX_FRAMES = 6  # and mixed with the one before for so long
 GRAIN_SCATTER_FRAMES = 8.0  # begun up to so far from the playhead
+_HALF_RUN_FRAMES = 0.5 * (GRAIN_FRAMES + GRAIN_MIX_FRAMES)
 
 
 class Knots:
@@ -86,7 +87,7 @@ class Grains:
         scatter = self._knots.run(int(grain[0]) - 1, int(grain[-1] - grain[0]) + 2) * GRAIN_SCATTER_FRAMES
         into = index % GRAIN_FRAMES
         grain -= grain[0]
-        present = scatter[grain + 1] + (into - 0.5 * GRAIN_FRAMES)
-        before = scatter[grain] + (into + 0.5 * GRAIN_FRAMES)
+        present = scatter[grain + 1] + (into - _HALF_RUN_FRAMES)
+        before = scatter[grain] + (into + GRAIN_FRAMES - _HALF_RUN_FRAMES)
         weight = np.minimum((into + 1.0) / (GRAIN_MIX_FRAMES + 1.0), 1.0)
         return present, before, weight.astype(np.float32)

@@ -68,7 +68,7 @@ class Playhead:
             loop_start: Fraction of the tape, `[n]`.
             loop_end: Fraction of the tape, `[n]`.
             places: Written, `[n]`.
-            jumps: Written, `[n]`: whether a place does not follow from the one before: moved, wrapped, turned.
+            jumps: Written, `[n]`: where a place does not follow from the one before (moved, wrapped, turned).
 
         [render thread]
         """

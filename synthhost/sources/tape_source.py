@@ -17,8 +17,8 @@ from synthhost.sources.mel_colour import MelColour
 from synthhost.sources.motion import Drift, Grains
 from synthhost.sources.playhead import Playhead
 from synthhost.sources.ramps import ParamRamps
+from synthhost.sources.source_params import TAPE_PARAMS
 from synthhost.sources.tape import Tape
-from synthhost.sources.tape_params import TAPE_PARAMS
 
 Slot: TypeAlias = Literal["a", "b"]
 
@@ -131,7 +131,8 @@ class TapeSource:
         )
         jumps[0] |= self._tape_changed
         self._tape_changed = False
-        rows = self._coloured(self._read(places, frames), frames)
+        rows = self._read(places, frames)
+        self._colour_rows(rows, frames)
         self._glide.smooth(rows, jumps)
         self._frame += frames
         return rows
@@ -177,18 +178,18 @@ class TapeSource:
         mixed: NDArray[np.float32] = rows * (np.float32(1.0) - share) + rows_b * share
         return mixed
 
-    def _coloured(self, rows: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
-        pitch, formant = self._now("pitch", frames), self._now("formant", frames)
-        brightness, level = self._now("brightness", frames), self._now("level", frames)
-        motion = self._now("motion", frames)
-        if not (pitch.any() or formant.any() or brightness.any() or level.any() or motion.any()):
-            return rows
-        self._colour.transpose(rows, pitch, formant)
-        swell_db = level + MOTION_DB * motion * self._swell.at(self._frame, frames)
-        self._colour.tilt(rows, brightness)
-        self._colour.gain(rows, swell_db.astype(np.float32))
-        self._colour.bound(rows)
-        return rows
+    def _colour_rows(self, rows: NDArray[np.float32], frames: int) -> None:
+        level_db, motion = self._now("level", frames), self._now("motion", frames)
+        if motion.any():
+            swell_db = MOTION_DB * motion * self._swell.at(self._frame, frames)
+            level_db = (level_db + swell_db).astype(np.float32)
+        self._colour.apply(
+            rows,
+            self._now("pitch", frames),
+            self._now("formant", frames),
+            self._now("brightness", frames),
+            level_db,
+        )
 
 
 def _check_spec(tape: Tape | None, spec: MelSpec) -> None:

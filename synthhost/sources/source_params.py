@@ -1,8 +1,32 @@
-"""What can be played on a tape, as parameters."""
+"""What can be played on the sources, as parameters."""
 
 from __future__ import annotations
 
 from synthhost.core.params import ParamSpec
+
+COLOUR_PARAMS: tuple[ParamSpec, ...] = (
+    ParamSpec(
+        "pitch", "semitones", -24.0, 24.0, 0.0,
+        "Transposes everything by warping the mel axis; speed stays.",
+        smoothing_ms=40.0,
+    ),
+    ParamSpec(
+        "formant", "semitones", -24.0, 24.0, 0.0,
+        "Moves the spectral envelope alone: the size of the throat or body; pitch stays.",
+        smoothing_ms=40.0,
+    ),
+    ParamSpec(
+        "brightness", "dB/octave", -12.0, 12.0, 0.0,
+        "Tilts the spectrum around 1 kHz.",
+        smoothing_ms=40.0,
+    ),
+    ParamSpec(
+        "level", "dB", -60.0, 12.0, 0.0,
+        "How loud the frames ask the model to be.",
+        smoothing_ms=30.0,
+    ),
+)  # fmt: skip
+"""What can be done to any mel frames on their way to the model."""
 
 TAPE_PARAMS: tuple[ParamSpec, ...] = (
     ParamSpec(
@@ -31,34 +55,25 @@ TAPE_PARAMS: tuple[ParamSpec, ...] = (
         smoothing_ms=0.0,
     ),
     ParamSpec(
-        "pitch", "semitones", -24.0, 24.0, 0.0,
-        "Transposes everything by warping the mel axis; speed stays.",
-        smoothing_ms=40.0,
-    ),
-    ParamSpec(
-        "formant", "semitones", -24.0, 24.0, 0.0,
-        "Moves the spectral envelope alone: the size of the throat or body; pitch stays.",
-        smoothing_ms=40.0,
-    ),
-    ParamSpec(
-        "brightness", "dB/octave", -12.0, 12.0, 0.0,
-        "Tilts the spectrum around 1 kHz.",
-        smoothing_ms=40.0,
-    ),
-    ParamSpec(
         "blend", "mix", 0.0, 1.0, 0.0,
         "From tape A to tape B, both read at the same place relative to their length.",
         smoothing_ms=60.0,
-    ),
-    ParamSpec(
-        "level", "dB", -60.0, 12.0, 0.0,
-        "How loud the frames ask the model to be.",
-        smoothing_ms=30.0,
     ),
     ParamSpec(
         "motion", "amount", 0.0, 1.0, 0.0,
         "Slow random swell and sway: up to 3 dB and 0.1 s either way.",
         smoothing_ms=200.0,
     ),
+    *COLOUR_PARAMS,
 )  # fmt: skip
 """Every parameter of a tape source, in the order of the address table."""
+
+FRAME_PARAMS: tuple[ParamSpec, ...] = (
+    ParamSpec(
+        "depth", "frames", 0.0, 64.0, 2.0,
+        "How many frames to gather before starting, and again after running dry: safety against delay.",
+        smoothing_ms=0.0, kind="int",
+    ),
+    *COLOUR_PARAMS,
+)  # fmt: skip
+"""Every parameter of a source that takes frames from outside."""
