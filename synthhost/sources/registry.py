@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from synthhost.core.errors import SourceError, suggestion
 from synthhost.core.params import ParamSpec
 from synthhost.core.specs import MelSpec
-from synthhost.sources.frame_source import FrameSource
+from synthhost.sources.frames import FrameSource
 from synthhost.sources.source_params import FRAME_PARAMS, TAPE_PARAMS
 from synthhost.sources.tape import Tape
 from synthhost.sources.tape_source import TapeSource

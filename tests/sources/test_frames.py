@@ -11,7 +11,7 @@ from synthhost.core.errors import FeatureError, SourceError
 from synthhost.features.mel import CONVENTIONS
 from synthhost.sources.frame_checks import check_frames
 from synthhost.sources.frame_queue import CAPACITY_FRAMES
-from synthhost.sources.frame_source import FrameSource
+from synthhost.sources.frames import FrameSource
 from synthhost.sources.registry import SOURCE_KINDS, make_source, source_params
 from synthhost.sources.tape import Tape
 
