@@ -108,7 +108,7 @@ def _unplayable(placed: PlacedPreset, models: Collection[str] | None) -> list[st
         for key, path in placed.sound_paths().items()
         if not path.is_file()
     ]
-    return [f"{placed.place}: {problem}" for problem in problems]
+    return [placed.told(problem) for problem in problems]
 
 
 def _row(library: PresetLibrary, name: str) -> dict[str, Any]:

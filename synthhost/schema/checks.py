@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from synthhost.core.errors import suggestion
+from synthhost.core.errors import ConfigError, suggestion
 from synthhost.core.params import ParamSpec
-from synthhost.schema.preset import Macro, Preset, is_path
-from synthhost.schema.sentences import config_error, unknown_name
+from synthhost.schema.preset import Macro, PlacedPreset, Preset, is_path
+from synthhost.schema.sentences import unknown_name
 
 EffectParams = Mapping[str, Mapping[str, ParamSpec]]
 
@@ -43,17 +43,18 @@ def check_preset(
 
 
 def require_playable(
-    preset: Preset,
-    place: str,
+    placed: PlacedPreset,
     *,
     source_params: Mapping[str, ParamSpec],
     effect_params: EffectParams,
     models: Collection[str] | None,
 ) -> None:
-    """Raise a ConfigError with all that `check_preset` finds; `place` is what messages call the preset."""
-    problems = check_preset(preset, source_params=source_params, effect_params=effect_params, models=models)
+    """Raise a ConfigError with all that `check_preset` finds, a line each."""
+    problems = check_preset(
+        placed.preset, source_params=source_params, effect_params=effect_params, models=models
+    )
     if problems:
-        raise config_error(place, problems)
+        raise ConfigError("\n".join(placed.told(problem) for problem in problems))
 
 
 def range_problem(spec: ParamSpec, value: float) -> str:

@@ -111,7 +111,12 @@ class PlacedPreset:
 
     preset: Preset
     folder: Path
-    place: str  # what messages call it, such as "presets/choir.yaml"
+    place: str  # what messages call the file, such as "presets/choir.yaml"
+    inside: str = ""  # where in that file it stands, such as "tracks[1].preset"
+
+    def told(self, problem: str) -> str:
+        """Return a problem found at a place in the preset with the place of the preset before it."""
+        return f"{self.place}: {self.inside}.{problem}" if self.inside else f"{self.place}: {problem}"
 
     def sound_paths(self) -> dict[str, Path]:
         """Return the absolute path of each sound the preset names, by key: `tape`, `tape_b`."""
@@ -135,7 +140,7 @@ class PlacedPreset:
         for key, path in self.sound_paths().items():
             plain["source"][key] = str(path)
             plain["source"][f"{key}_sha256"] = (sha256 or {}).get(key, plain["source"][f"{key}_sha256"])
-        return Preset.from_json(plain, self.place)
+        return Preset.from_json(plain, self.told(self.preset.name))
 
 
 def load_preset(path: Path) -> PlacedPreset:

@@ -80,17 +80,18 @@ class PresetLibrary:
         """
         presets = {}
         for index, track in enumerate(placed.set.tracks):
-            place = f"{placed.place}: tracks[{index}].preset"
-            presets[track.name] = self._preset_of(track.preset, placed.folder, place)
+            inside = f"tracks[{index}].preset"
+            if isinstance(track.preset, Preset):
+                presets[track.name] = PlacedPreset(track.preset, placed.folder, placed.place, inside)
+            else:
+                presets[track.name] = self._load_for(track.preset, placed, inside)
         return presets
 
-    def _preset_of(self, given: str | Preset, folder: Path, place: str) -> PlacedPreset:
-        if isinstance(given, Preset):
-            return PlacedPreset(given, folder, place)
+    def _load_for(self, reference: str, placed: PlacedSet, inside: str) -> PlacedPreset:
         try:
-            return self.load(given, folder)
+            return self.load(reference, placed.folder)
         except ConfigError as error:
-            raise ConfigError(f"{place}: {error}") from error
+            raise ConfigError(f"{placed.place}: {inside}: {error}") from error
 
 
 def preset_folders(environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:

@@ -281,15 +281,15 @@ def test_what_cannot_be_played_is_told_with_its_place(change: dict[str, Any], to
     assert problems_of(changed(**change)) == [told]
 
 
-def test_require_playable_tells_all_problems() -> None:
-    preset = Preset.from_json(changed(model="x", chain=[]), "pad.yaml")
+@pytest.mark.parametrize(("inside", "before"), [("", ""), ("tracks[1].preset", "tracks[1].preset.")])
+def test_require_playable_tells_all_problems_with_their_places(inside: str, before: str) -> None:
+    preset = Preset.from_json(changed(model="x", chain=[]), "choir.yaml")
+    placed = PlacedPreset(preset, Path(), "choir.yaml", inside)
     with pytest.raises(ConfigError) as error:
-        require_playable(
-            preset, "pad.yaml", source_params=SOURCE_PARAMS, effect_params=EFFECT_PARAMS, models=["y"]
-        )
+        require_playable(placed, source_params=SOURCE_PARAMS, effect_params=EFFECT_PARAMS, models=["y"])
     assert [line.split(": ")[:2] for line in str(error.value).splitlines()] == [
-        ["pad.yaml", "model"],
-        ["pad.yaml", "macros[0].targets[1].param"],
+        ["choir.yaml", f"{before}model"],
+        ["choir.yaml", f"{before}macros[0].targets[1].param"],
     ]
 
 
