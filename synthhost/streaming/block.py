@@ -87,7 +87,12 @@ class Block(nn.Module, ABC, Generic[S]):
         """Return the first and last input that outputs `first` to `last` depend on, edges left aside."""
 
     def flush(self, state: S) -> Tensor:
-        """End the stream and return what was held back, `[batch, time, channels]`. [render thread]"""
+        """End the stream and return what was held back, `[batch, time, channels]`.
+
+        A tree that takes any number of channels holds nothing back and returns none of any channel.
+
+        [render thread]
+        """
         return self.finish(self.no_input(state.batch), state)
 
     def no_input(self, batch: int) -> Tensor:

@@ -63,11 +63,11 @@ class Residual(Block[WaitingState]):
 
     def step(self, x: Tensor, state: WaitingState) -> Tensor:
         """Take the next piece and return what it decides. [render thread]"""
-        return self._add(x, self.body.step(x, state.parts[0]), state)
+        return self._add(x, self.parts[0].step(x, state.parts[0]), state)
 
     def finish(self, x: Tensor, state: WaitingState) -> Tensor:
         """Take the last piece and return the rest. [render thread]"""
-        return self._add(x, self.body.finish(x, state.parts[0]), state)
+        return self._add(x, self.parts[0].finish(x, state.parts[0]), state)
 
     def ready(self, n_inputs: int) -> int:
         """Return how many outputs are decided after `n_inputs` inputs."""
