@@ -26,11 +26,16 @@ def crossfade(old: Audio, new: Audio, out: Audio, position: float, step: float) 
 
     [render thread]
     """
+    if position >= 1.0:
+        out[:] = new
+        return 1.0
     done = round(position / step)
     samples = int(out.shape[1])
-    places = np.minimum(np.arange(done, done + samples, dtype=np.float64) * step, 1.0)
-    shape = places * places * (3.0 - 2.0 * places)
-    arriving = np.multiply(new, np.sqrt(shape).astype(np.float32))
-    np.multiply(old, np.sqrt(1.0 - shape).astype(np.float32), out=out)
-    out += arriving
+    places = np.arange(done, done + samples, dtype=np.float64) * step
+    fading = int(np.searchsorted(places, 1.0))
+    shape = np.minimum(places[:fading] ** 2 * (3.0 - 2.0 * places[:fading]), 1.0)
+    arriving = new[:, :fading] * np.sqrt(shape).astype(np.float32)
+    np.multiply(old[:, :fading], np.sqrt(1.0 - shape).astype(np.float32), out=out[:, :fading])
+    out[:, :fading] += arriving
+    out[:, fading:] = new[:, fading:]
     return min((done + samples) * step, 1.0)
