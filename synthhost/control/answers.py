@@ -1,0 +1,130 @@
+"""What the control process answers itself: values, status, latency, the list of addresses, help."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from synthhost.control.address import AddressTable, below
+from synthhost.control.endpoints import Endpoint
+from synthhost.control.replies import reply
+from synthhost.control.subscriptions import to_db
+from synthhost.control.values import Values
+from synthhost.core.board import StatusPage
+from synthhost.core.errors import OscError
+
+STATUS_NAMES = (
+    "load",
+    "worst_block_ms",
+    "blocks",
+    "late_blocks",
+    "worst_late_ms",
+    "underruns",
+    "concealed_samples",
+    "commands",
+    "late_commands",
+    "worst_command_late_ms",
+    "refused_commands",
+    "merged_cuts",
+    "queued_commands",
+    "bad_samples",
+    "reduction_db",
+    "recording",
+    "tap_drops",
+    "realtime",
+    "ahead_samples",
+    "device_latency_ms",
+    "sink_ready",
+    "sink_restarts",
+    "packets",
+    "malformed",
+    "messages",
+    "rejected",
+)
+_HELP = (
+    "/list [prefix]: every address with its types, unit and range",
+    "/q/ADDRESS: the present value, also for patterns such as /q/track/*/gain",
+    "/subscribe port prefix rate_hz ttl_s: changed values and meters (port 0: the one that asks)",
+    "/status, /latency, /sync id, /heartbeat: how the host is doing",
+    "errors come back as /error address reason",
+)
+
+
+class Answers:
+    """Makes answers from the table, the mirrored values and the status page; packets ready to send."""
+
+    def __init__(
+        self, description: Mapping[str, Any], table: AddressTable, values: Values, status: StatusPage
+    ) -> None:
+        self._description = description
+        self._table = table
+        self._values = values
+        self._status = status
+
+    def read(self, address: str) -> float | str:
+        """Return the present value of an address of the table.
+
+        Raises:
+            OscError: The address has no value.
+        """
+        endpoint = self._table.endpoints.get(address)
+        if endpoint is None or endpoint.read is None:
+            raise OscError("this address has no value that could be told.")
+        return endpoint.read(self._values)
+
+    def readable(self) -> Iterator[str]:
+        """Yield every address that has a value."""
+        return (each.address for each in self._table.endpoints.values() if each.read is not None)
+
+    def status(self) -> bytes:
+        """Return `/status/reply`: the seconds played, then names and values in turn."""
+        pairs: list[str | float] = ["time_s", float(self._status["sample"]) / self.sample_rate]
+        for name in STATUS_NAMES:
+            value = self._status[name].item()
+            pairs += [name, value]
+        return reply("/status/reply", *pairs)
+
+    @property
+    def sample_rate(self) -> int:
+        """Return the engine's rate in Hz."""
+        return int(self._description.get("sample_rate", 48_000))
+
+    def latency(self) -> Iterator[bytes]:
+        """Yield `/latency/reply track total_ms name ms name ms ...` for each track."""
+        for track, parts in self._description.get("latency", {}).items():
+            named: list[str | float] = []
+            for part in parts:
+                named += [str(part["name"]), float(part["ms"])]
+            yield reply("/latency/reply", track, float(sum(float(part["ms"]) for part in parts)), *named)
+
+    def meters(self) -> Iterator[tuple[str, float, float]]:
+        """Yield `/meter/master` and `/meter/NAME` with peak and RMS in dB, the louder side."""
+        master_peak, master_rms = self._status["master_peak"], self._status["master_rms"]
+        yield "/meter/master", to_db(float(master_peak.max())), to_db(float(master_rms.max()))
+        for name, track in self._description.get("tracks", {}).items():
+            record = self._status.track(int(track["index"]))
+            yield f"/meter/{name}", to_db(float(record["peak"].max())), to_db(float(record["rms"].max()))
+
+    def listing(self, prefix: str) -> Iterator[bytes]:
+        """Yield `/list/reply address types unit minimum maximum about` and `/list/done count`."""
+        found = [each for each in self._table.endpoints.values() if below(each.address, prefix)]
+        for each in found:
+            yield _listed(each)
+        yield reply("/list/done", len(found))
+
+    def help(self) -> Iterator[bytes]:
+        """Yield lines for a person."""
+        for line in _HELP:
+            yield reply("/help/reply", line)
+
+
+def _listed(each: Endpoint) -> bytes:
+    return reply(
+        "/list/reply",
+        each.address,
+        each.types,
+        each.unit,
+        float(each.minimum),
+        float(each.maximum),
+        each.about,
+    )
