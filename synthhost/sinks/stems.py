@@ -167,15 +167,20 @@ class StemWriter:
     def _fail(self, path: Path, error: OSError) -> None:
         """End the recording here: all files finished and of the same length, as far as the disk lets us."""
         self.error = self._sentence(path, error)
-        length = max(stem.file.frames for stem in self._stems.values())
+        whole = self._shortest()
+        longest = max(stem.file.frames for stem in self._stems.values())
         for stem in self._stems.values():
             stem.tap.alive = False
             if isinstance(stem.file, WavFile):  # its silence takes no room
                 try:
-                    stem.file.pad(length - stem.file.frames)
+                    stem.file.pad(longest - stem.file.frames)
                 except OSError as second:
                     self.error = self._sentence(stem.path, second)
             self._close_file(stem)
+        self.error += f" All stems are whole up to {min(whole, self._shortest()) / self._sample_rate:.1f} s."
+
+    def _shortest(self) -> int:
+        return min(stem.file.frames for stem in self._stems.values())
 
     def _close_file(self, stem: _Stem) -> None:
         try:
@@ -184,13 +189,9 @@ class StemWriter:
             self.error = self._sentence(stem.path, error)
 
     def _sentence(self, path: Path, error: OSError) -> str:
-        frames = max(stem.file.frames for stem in self._stems.values())
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         why = "there is no room left on the disk" if full else (error.strerror or str(error))
-        return (
-            f"{path}: {why}; the stems end at {frames / self._sample_rate:.1f} s and can be read up to "
-            "there. Make room or choose another folder, then start a new take."
-        )
+        return f"{path}: {why}. Make room or choose another folder, then start a new take."
 
     def _open_all(self, stems: Mapping[str, int], format: StemFormat, rf64_from_bytes: int) -> None:
         names = file_names(stems, ".flac" if format == "flac" else ".wav")

@@ -229,6 +229,7 @@ def test_full_disk_ends_the_stems_readably_and_the_show_goes_on(tmp_path: Path, 
     error, counters = done.stdout.splitlines()
     assert "no room left" in error
     assert "new take" in error
+    assert "whole up to" in error
     assert int(counters.split(":")[1].split(",")[0]) >= 1  # the taps went dead and counted
     lengths = []
     for name, sound in (("a", sent()), ("b", sent()[:1])):
