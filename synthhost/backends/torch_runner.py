@@ -82,6 +82,7 @@ class TorchRunner:
             return _write(self._block.flush(state.network), out)
 
     def _check_out(self, needed: int, batch: int, state: TorchState, out: Audio) -> None:
+        """Refuse an ended stream, another number of voices, or too little room. [render thread]"""
         if state.ended:
             raise FeatureError("This stream has been flushed; take a new state to play on.")
         if batch != state.network.batch or out.shape[0] != batch or out.shape[1] < needed:
@@ -132,6 +133,7 @@ def check_frames(frames: Features, bands: int) -> None:
 
 
 def _write(y: Tensor, out: Audio) -> int:
+    """Copy `[batch, samples, 1]` into `out` and return the samples. [render thread]"""
     samples = y.shape[1]
     out[:, :samples] = y[:, :, 0].cpu().numpy()
     return samples

@@ -130,6 +130,7 @@ class Conv(WeightedBlock[ConvState]):
         return self._convolve(held[:, spent:] if spent else held)
 
     def _with_left_edge(self, held: Tensor) -> Tensor:
+        """Return the first inputs with the left padding before them. [render thread]"""
         if not self.left:
             return held
         batch, _, channels = held.shape
@@ -142,6 +143,7 @@ class Conv(WeightedBlock[ConvState]):
         return torch.cat((edge, held), 1)
 
     def _with_right_edge(self, held: Tensor) -> Tensor:
+        """Return the last inputs with the right padding after them. [render thread]"""
         batch, length, channels = held.shape
         if self.edge == "zeros":
             edge = held.new_zeros(batch, self.right, channels)

@@ -65,6 +65,7 @@ class WeightedBlock(Block[S]):
         return self._kernel(window)
 
     def _nothing(self, batch: int) -> Tensor:
+        """Return an output of no samples, `[batch, 0, out]`. [render thread]"""
         return self.weight.new_empty(batch, 0, self.out_channels)
 
     def _bias_values(self) -> Tensor:

@@ -31,6 +31,7 @@ class WaitingState(CompositeState):
 
 
 def _joined(queue: Tensor | None, x: Tensor) -> Tensor:
+    """Return what waits, the new last. [render thread]"""
     return x if queue is None or not queue.shape[1] else torch.cat((queue, x), 1)
 
 
@@ -83,6 +84,7 @@ class Residual(Block[WaitingState]):
         return min(first, lowest), max(last, highest)
 
     def _add(self, x: Tensor, y: Tensor, state: WaitingState) -> Tensor:
+        """Add as much waiting input as the body has decided. [render thread]"""
         waiting = _joined(state.queues[0], x)
         decided = y.shape[1]
         state.queues[0] = waiting[:, decided:]
@@ -144,12 +146,14 @@ class Branches(Block[WaitingState]):
         return min(low for low, _ in ranges), max(high for _, high in ranges)
 
     def _align(self, outputs: list[Tensor], state: WaitingState) -> Tensor:
+        """Combine what all branches have decided; the rest waits. [render thread]"""
         waiting = [_joined(queue, new) for queue, new in zip(state.queues, outputs, strict=True)]
         decided = min(one.shape[1] for one in waiting)
         state.queues = [one[:, decided:] for one in waiting]
         return self._combined([one[:, :decided] for one in waiting])
 
     def _combined(self, outputs: list[Tensor]) -> Tensor:
+        """Return the sum or mean of equal shapes. [render thread]"""
         total = outputs[0]
         for output in outputs[1:]:
             total = total + output

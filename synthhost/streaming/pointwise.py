@@ -48,7 +48,7 @@ class LeakyReLU(Pointwise):
         self.slope = slope
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply to every value."""
+        """Apply to every value. [render thread]"""
         return F.leaky_relu(x, self.slope)
 
 
@@ -56,5 +56,5 @@ class Tanh(Pointwise):
     """The hyperbolic tangent."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply to every value."""
+        """Apply to every value. [render thread]"""
         return torch.tanh(x)
