@@ -1,0 +1,1 @@
+"""Chains of pedalboard effects with exact block bookkeeping, and the limiter."""

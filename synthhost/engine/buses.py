@@ -14,11 +14,14 @@ class Limiting(Protocol):
     """Keeps a bus under its ceiling."""
 
     latency_samples: int
-    reduction_db: float
     bad_samples: int
 
+    @property
+    def reduction_db(self) -> float:
+        """Return how far the level is held down now. [render thread]"""
+
     def process(self, block: Audio) -> Audio:
-        """Return the block `[2, samples]`, late by `latency_samples`, never above the ceiling. [render thread]"""
+        """Return the block `[2, samples]`, delayed, never above the ceiling. [render thread]"""
 
 
 class Bus:

@@ -47,8 +47,14 @@ class Stems(Protocol):
     """Open stem files that take blocks without waiting."""
 
     folder: str
-    drops: int  # blocks a full tap had to leave out
-    error: str | None
+
+    @property
+    def drops(self) -> int:
+        """Return how many blocks a full tap had to leave out. [render thread]"""
+
+    @property
+    def error(self) -> str | None:
+        """Return what ended the recording early, or None. [any thread]"""
 
     def write(self, name: str, block: Audio) -> None:
         """Hand a block `[channels, samples]` to one stem. [render thread]"""

@@ -45,18 +45,21 @@ CHANNELS = 4  # master left and right, cue left and right
 class Queue(Protocol):
     """Commands by time, cut at block edges."""
 
-    def push(self, command: Command) -> bool:
-        """Place a command; False when there is no room. [render thread]"""
-
-    late_commands: int
+    late: int
     worst_late_samples: int
     merged_cuts: int
     refused: int
 
-    def __len__(self) -> int: ...
+    def push(self, command: Command) -> bool:
+        """Place a command; False when there is no room. [render thread]"""
 
-    def due(self, first_sample: int, n_samples: int) -> list[tuple[int, list[tuple[Command, int]]]]:
-        """Return the block's commands by offset, each with how many samples late it is. [render thread]"""
+    def push_bundle(self, commands: Sequence[Command]) -> bool:
+        """Place commands that belong together, all or none. [render thread]"""
+
+    def due(self, first_sample: int, n_samples: int) -> list[tuple[int, list[Command]]]:
+        """Return the block's commands by their offset in it. [render thread]"""
+
+    def __len__(self) -> int: ...
 
 
 @dataclass(slots=True)
@@ -130,10 +133,11 @@ class Renderer:
             Sync: self._sync,
         }
 
-    def receive(self, command: Command) -> None:
-        """Place a command; one that finds no room is answered with an error. [render thread]"""
-        if not self._queue.push(command):
-            self._emit(Failed(command.origin, "", "the engine's queue is full; send less far ahead"))
+    def receive(self, commands: Sequence[Command]) -> None:
+        """Place commands that belong together; those that find no room are answered. [render thread]"""
+        if not self._queue.push_bundle(commands):
+            reason = "the engine's queue is full or the time too far ahead; send later"
+            self._emit(Failed(commands[0].origin, "", reason))
 
     def render(self, out: Audio) -> None:
         """Write the next block, `out` `[4, samples]`: master and cue, left and right. [render thread]"""
@@ -145,8 +149,8 @@ class Renderer:
         for offset, commands in self._queue.due(self.sample, count):
             self._render_tracks(begin, offset)
             begin = offset
-            for command, late_samples in commands:
-                self._apply(command, self.sample + offset, late_samples)
+            for command in commands:
+                self._apply(command, self.sample + offset)
         self._render_tracks(begin, count)
         self.master.finish(out[:2])
         self.cue.finish(out[2:])
@@ -176,17 +180,18 @@ class Renderer:
         stems.write("master", out[:2])
         stems.write("cue", out[2:])
 
-    def _apply(self, command: Command, at_sample: int, late_samples: int) -> None:
+    def _apply(self, command: Command, at_sample: int) -> None:
         placed = replace(command, at_sample=at_sample)
         self._handlers[type(command)](placed)
         self.applied += 1
         if not isinstance(command, Sync):
+            late_samples = 0 if command.at_sample == NOW else max(at_sample - command.at_sample, 0)
             self._emit(Accepted(placed, late_samples))
 
     def show(self, status: Any) -> None:
         """Write meters and counts to the status page, after a block. [render thread]"""
         queue = self._queue
-        status["late_commands"] = queue.late_commands
+        status["late_commands"] = queue.late
         status["worst_command_late_ms"] = samples_to_ms(queue.worst_late_samples, self.sample_rate)
         status["merged_cuts"] = queue.merged_cuts
         status["queued_commands"] = len(queue)
@@ -263,7 +268,7 @@ class Renderer:
                 continue
             pending.loaded = loaded
             if self._self_activating:
-                self.receive(Activate(loaded.ticket, loaded.details, NOW, pending.command.origin))
+                self.receive([Activate(loaded.ticket, loaded.details, NOW, pending.command.origin)])
 
     def _activate(self, command: Activate) -> None:
         self._collect_loaded()
@@ -325,7 +330,7 @@ class Renderer:
         if self.stems is not None:
             self.stems.end(self.sample)
         self.stems = stems
-        self._emit(Notice("recording", f"writing stems to {stems.folder}", self.sample))
+        self._emit(Notice("recording", stems.folder, self.sample))
 
     def _stop_recording(self, command: StopRecording) -> None:
         if self.stems is None:

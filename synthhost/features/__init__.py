@@ -1,0 +1,1 @@
+"""Mel conventions and the analysis that makes them, whole and live."""

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from synthhost.schedule.queue import EventQueue
-
 from synthhost.core.messages import Event
 from synthhost.core.seams import Runner
 from synthhost.effects.limiter import Limiter
@@ -19,9 +17,11 @@ from synthhost.engine.track import Track
 from synthhost.host.factory import VoiceFactory
 from synthhost.host.ledger import voice_parts
 from synthhost.host.plan import Plan
+from synthhost.schedule.queue import EventQueue
 from synthhost.schema.set import Set
 
 _RELEASE_MS = 80.0
+HORIZON_S = 3700.0  # how far ahead a command may lie
 
 
 def planned_set(plan: Plan) -> Set:
@@ -66,7 +66,7 @@ def make_renderer(
         tracks,
         master,
         cue,
-        EventQueue(),
+        EventQueue(int(HORIZON_S * plan.sample_rate)),
         loader,
         emit,
         sample_rate=plan.sample_rate,
@@ -110,5 +110,7 @@ def describe(renderer: Renderer, plan: Plan) -> dict[str, Any]:
             "values": {"gain_db": renderer.master.strip.values["gain_db"]},
         },
         "latency": latency,
+        "crossfade_ms": plan.set["crossfade_ms"],
+        "record_format": plan.record_format,
         "recording": renderer.stems.folder if renderer.stems is not None else None,
     }

@@ -1,8 +1,7 @@
-"""The engine process: one render thread with all stream state, a loader beside it, stem writers beside that."""
+"""The engine process: one render thread with all stream state, a loader and stem writers beside it."""
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from time import monotonic, monotonic_ns, perf_counter, sleep
@@ -10,20 +9,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from synthhost.host.journal import header_of
-from synthhost.sinks.stems import StemWriter
 
 from synthhost.core.errors import SynthhostError
 from synthhost.core.messages import Event, Failed, Notice, decode, encode
 from synthhost.core.seams import Runner
-from synthhost.engine.loading import Stems
 from synthhost.engine.meters import measure
 from synthhost.engine.renderer import CHANNELS, Renderer
 from synthhost.host.assembly import describe, make_factory, make_renderer, stem_channels
 from synthhost.host.chunking import Choice, choose_ahead_samples, choose_chunk
+from synthhost.host.journal import header_of
 from synthhost.host.loader import ThreadedLoader, Workshop
 from synthhost.host.plan import Plan
+from synthhost.host.processes import ParentWatch
 from synthhost.host.realtime import go_realtime, quiet_collector
+from synthhost.host.recording import Recording
 from synthhost.host.shared import Shared
 
 _RECORDS_PER_BLOCK = 64  # commands taken in one block; a burst waits in the ring
@@ -38,6 +37,7 @@ class LiveEngine:
 
     def __init__(self, plan: Plan, shared: Shared) -> None:
         self.plan = plan
+        self._parent = ParentWatch()
         self._shared = shared
         self._status = shared.status
         self._choices: dict[str, Choice] = {}
@@ -80,7 +80,7 @@ class LiveEngine:
 
     def _ended(self) -> bool:
         planned = self.plan.stop_sample and self.renderer.sample >= self.plan.stop_sample
-        return bool(planned or self._status["stop"] or os.getppid() == 1)
+        return bool(planned or self._status["stop"] or self._parent.orphaned)
 
     def _turn(self, begun_s: float) -> None:
         """Render one block and hand it over. [render thread]"""
@@ -104,8 +104,7 @@ class LiveEngine:
             record = self._shared.commands.pop()
             if record is None:
                 return
-            for command in decode(record):
-                self.renderer.receive(command)  # type: ignore[arg-type]
+            self.renderer.receive(decode(record))  # type: ignore[arg-type]
 
     def _note_late(self, behind_samples: int, spent_ms: float) -> None:
         status = self._status
@@ -181,14 +180,10 @@ class LiveEngine:
                 )
         return self._choices[reference].chunk_frames
 
-    def _open_stems(self, folder: str, format_name: str) -> Stems:
-        return StemWriter(
-            Path(folder),
-            stem_channels(self.renderer),
-            self.plan.sample_rate,
-            format_name,
-            self.renderer.sample,
-        )
+    def _open_stems(self, folder: str, format_name: str) -> Recording:
+        stems = stem_channels(self.renderer)
+        sample = self.renderer.sample
+        return Recording(Path(folder), stems, self.plan.sample_rate, format_name, sample)  # type: ignore[arg-type]
 
     def _when_idle(self) -> None:
         """Keep the description current and report stem errors. [loader thread]"""
@@ -224,9 +219,15 @@ class LiveEngine:
                 "model_load": load,
                 "ahead_samples": self._ahead,
                 "notes": self._notes,
-                "header": header_of(self.plan, self._workshop.factory, self.renderer, self._choices),
+                "header": self._header(),
             }
         )
+
+    def _header(self) -> dict[str, Any]:
+        chunks = {reference: choice.chunk_frames for reference, choice in self._choices.items()}
+        factory = self._workshop.factory
+        hashes = {reference: factory.runner(reference).spec.sha256 for reference in chunks}
+        return header_of(self.plan, chunks, hashes)
 
     def _finish(self) -> None:
         if self.renderer.stems is not None:

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from synthhost.sources.frames import FrameSource
-
 from synthhost.core.errors import ConfigError, SourceError
 from synthhost.core.noise import hashes
 from synthhost.core.seams import Effects, Runner, Source
@@ -21,6 +19,7 @@ from synthhost.engine.strip import db_to_linear
 from synthhost.engine.voice import Voice
 from synthhost.host.library import load_model
 from synthhost.schema.preset import Preset, start_values
+from synthhost.sources.frames import FrameSource
 from synthhost.sources.tape import Tape, load_tape
 from synthhost.sources.tape_source import TapeSource
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from synthhost.core.specs import LatencyPart
 from synthhost.core.timebase import samples_to_ms
 from synthhost.engine.voice import Voice
@@ -41,3 +43,14 @@ def output_parts(ahead_samples: int, sample_rate: int, device_ms: float) -> list
 def total_ms(parts: list[LatencyPart]) -> float:
     """Return the longest delay the parts add up to."""
     return sum(part.ms for part in parts)
+
+
+def ledger_lines(described: dict[str, Any], sample_rate: int, device_ms: float) -> list[str]:
+    """Return one line for each track: the longest way from a message to its sound, and its parts."""
+    lines = []
+    for track, plain in described["latency"].items():
+        inside = [LatencyPart(**part) for part in plain]
+        parts = [*inside, *output_parts(described["ahead_samples"], sample_rate, device_ms)]
+        named = ", ".join(f"{part.name} {'up to ' if part.varies else ''}{part.ms:.1f}" for part in parts)
+        lines.append(f"Latency of {track}: {total_ms(parts):.0f} ms = {named}.")
+    return lines

@@ -58,7 +58,8 @@ class ImmediateLoader:
         return self._done.popleft() if self._done else None
 
     def retire(self, thing: Any) -> None:
-        """Let go of it."""
+        """Let go of it now."""
+        _let_go(thing)
 
 
 class ThreadedLoader:
@@ -95,9 +96,21 @@ class ThreadedLoader:
             try:
                 job = self._jobs.get(timeout=_IDLE_S)
             except queue.Empty:
-                self._retired.clear()
+                self._let_go_of_retired()
                 self._idle()
                 continue
             if job is None:
+                self._let_go_of_retired()
                 return
             self._done.append(self._workshop.carry_out(job))
+
+    def _let_go_of_retired(self) -> None:
+        while self._retired:
+            _let_go(self._retired.popleft())
+
+
+def _let_go(thing: Any) -> None:
+    """Close what can be closed; voices are simply dropped."""
+    close = getattr(thing, "close", None)
+    if close is not None:
+        close()

@@ -38,6 +38,7 @@ class Plan:
     record_folder: str | None = None
     record_format: str = "wav32f"
     takes_folder: str = "takes"  # where /record/start makes its folders
+    journal_folder: str = "takes"  # where the session's journal is written
     chunk_frames: dict[str, int] = field(default_factory=dict)  # by model name; missing ones are measured
 
     def save(self, run_folder: Path) -> None:

@@ -11,6 +11,7 @@ from time import monotonic_ns, sleep
 from synthhost.core.board import StatusPage
 from synthhost.core.errors import SynthhostError
 from synthhost.host.plan import Plan
+from synthhost.host.processes import ParentWatch
 from synthhost.host.realtime import go_realtime, quiet_collector
 from synthhost.host.shared import Shared
 from synthhost.sinks.clocked import ClockedSink, MasterFile
@@ -22,23 +23,24 @@ _DEVICE_SILENT_NS = 1_000_000_000  # without a callback for so long the device i
 
 def main(run_folder: Path) -> int:
     """Run the sink of a run; return the exit code (4: the device went away, worth another try)."""
+    parent = ParentWatch()
     plan = Plan.load(run_folder)
     shared = Shared.open(run_folder)
     playback = Playback(shared.audio, shared.status, plan.sample_rate)
     try:
         if plan.sink.kind == "device":
-            return _play_device(plan, playback, shared.status)
-        return _play_clocked(plan, playback, shared.status)
+            return _play_device(plan, playback, shared.status, parent)
+        return _play_clocked(plan, playback, shared.status, parent)
     except SynthhostError as error:
         sys.stderr.write(f"{error}\n")
         return 3
 
 
-def _ended(status: StatusPage) -> bool:
-    return bool(status["stop"] == 2 or os.getppid() == 1)
+def _ended(status: StatusPage, parent: ParentWatch) -> bool:
+    return bool(status["stop"] == 2 or parent.orphaned)
 
 
-def _play_clocked(plan: Plan, playback: Playback, status: StatusPage) -> int:
+def _play_clocked(plan: Plan, playback: Playback, status: StatusPage, parent: ParentWatch) -> int:
     with ExitStack() as closing:
         receive = None
         if plan.sink.out is not None:
@@ -49,12 +51,12 @@ def _play_clocked(plan: Plan, playback: Playback, status: StatusPage) -> int:
         quiet_collector()
         go_realtime(_PRIORITY)
         status["sink_ready"] = 1
-        while not _ended(status):
+        while not _ended(status, parent):
             sink.turn()
     return 0
 
 
-def _play_device(plan: Plan, playback: Playback, status: StatusPage) -> int:
+def _play_device(plan: Plan, playback: Playback, status: StatusPage, parent: ParentWatch) -> int:
     from synthhost.sinks.device import DeviceStream, find_device  # PortAudio wakes up at import
 
     device = find_device(plan.sink.device)
@@ -63,7 +65,7 @@ def _play_device(plan: Plan, playback: Playback, status: StatusPage) -> int:
     go_realtime(_PRIORITY)
     status["sink_ready"] = 1
     started_ns = monotonic_ns()
-    while not _ended(status):
+    while not _ended(status, parent):
         sleep(0.05)
         last_ns = max(int(status["sink_beat_ns"]), started_ns)
         if monotonic_ns() - last_ns > _DEVICE_SILENT_NS:

@@ -1,0 +1,1 @@
+"""What makes the feature stream: mel tapes, and frames from outside."""

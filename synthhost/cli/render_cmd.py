@@ -1,0 +1,87 @@
+"""`synthhost render`: stems without a clock, from a journal or a score."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from synthhost.core.errors import ConfigError
+from synthhost.host.journal import Journal
+from synthhost.host.offline import OfflineEngine, OfflineResult, replay
+from synthhost.host.places import Places
+from synthhost.host.planning import offline_plan
+from synthhost.host.recording import check_take_folder
+from synthhost.host.score import ScorePlayer, read_score
+from synthhost.schema.preset_library import PresetLibrary
+
+
+def command(
+    journal: Annotated[
+        Path | None, typer.Argument(help="A journal, or the folder of a recording that holds one.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="A new folder for the stems.")] = Path("stems"),
+    score: Annotated[Path | None, typer.Option(help="A score of timed OSC messages instead.")] = None,
+    set_: Annotated[str, typer.Option("--set", help="The set a score plays.")] = "default",
+    seconds: Annotated[
+        float | None, typer.Option("--for", min=0.01, help="How long a score is rendered.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, max=64, help="Threads a model may use with a score.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Render stems as fast as the machine allows: bit-equal to what the journal's session recorded."""
+    if (journal is None) == (score is None):
+        raise ConfigError(
+            "render needs a journal (or the folder of a recording), or --score FILE; one of them."
+        )
+    if journal is not None:
+        written = Journal(journal)
+    check_take_folder(out)
+    console = Console(stderr=True, soft_wrap=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("Rendering", total=1.0)
+
+        def tell(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        if journal is not None:
+            result = replay(written, out, tell)
+        else:
+            assert score is not None
+            result = _play_score(score, out, set_, seconds, threads, tell)
+    _report(result, as_json, console)
+
+
+def _play_score(
+    score: Path, out: Path, set_: str, seconds: float | None, threads: int, tell: object
+) -> OfflineResult:
+    lines = read_score(score)
+    plan = offline_plan(set_, threads)
+    last_s = max((line.time_s for line in lines), default=0.0)
+    end_s = seconds if seconds is not None else last_s + 5.0
+    engine = OfflineEngine(plan, out, self_activating=True)
+    engine.record_all()
+    places = Places(PresetLibrary.of_this_machine(), out)
+    player = ScorePlayer(engine, lines, places, str(score))
+    return player.play(round(end_s * plan.sample_rate), tell)  # type: ignore[arg-type]
+
+
+def _report(result: OfflineResult, as_json: bool, console: Console) -> None:
+    if as_json:
+        typer.echo(
+            json.dumps({"folders": result.folders, "samples": result.samples, "failures": result.failures})
+        )
+        return
+    for failure in result.failures:
+        console.print(f"As in the session: {failure}")
+    console.print(f"{result.samples} samples in {', '.join(result.folders)}")

@@ -1,0 +1,116 @@
+"""The control process: OSC in and out, presets by name, the journal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from synthhost.control.address import AddressTable
+from synthhost.control.loop import ControlLoop, Links, Surroundings
+from synthhost.control.moments import Moments, TimeOptions
+from synthhost.control.server import OscServer
+from synthhost.core.errors import SynthhostError
+from synthhost.core.messages import Accepted, Notice
+from synthhost.core.timebase import ClockMap
+from synthhost.host.journal import JOURNAL_NAME, JournalWriter
+from synthhost.host.places import Places
+from synthhost.host.plan import Plan
+from synthhost.host.processes import ParentWatch
+from synthhost.host.shared import Shared
+from synthhost.schema.preset_library import PresetLibrary
+
+_PULSE_S = 1.0
+_STOP_LIMIT_S = 3.0
+
+
+class ControlProcess:
+    """Wires the control loop to a run: names, journal, notices."""
+
+    def __init__(self, plan: Plan, shared: Shared) -> None:
+        self._plan = plan
+        self._shared = shared
+        self._parent = ParentWatch()
+        self._places = Places(PresetLibrary.of_this_machine(), Path(plan.takes_folder))
+        self._journal: JournalWriter | None = None
+        self._pulse_s = 0.0
+        self._end_sample: int | None = None
+        self._told_error: str | None = None
+        links = Links(shared.commands, shared.events, shared.board, shared.status)
+        moments = Moments(
+            shared.status,
+            ClockMap(plan.sample_rate),
+            TimeOptions(plan.timetags, plan.arrival_delay_ms),  # type: ignore[arg-type]
+        )
+        server = OscServer(plan.osc_host, plan.osc_port)
+        surroundings = Surroundings(self._table, self._log, self._notice)
+        self._loop = ControlLoop(server, links, surroundings, moments)
+
+    def run(self) -> None:
+        """Serve until the run is over and everything that happened is in the journal."""
+        while not self._over():
+            self._loop.turn(0.004)
+            self._pulse()
+        limit_s = monotonic() + _STOP_LIMIT_S
+        while self._shared.events.filled_bytes and monotonic() < limit_s:
+            self._loop.turn(0.0)
+        if self._journal is not None:
+            end_sample = self._end_sample
+            self._journal.close(int(self._shared.status["sample"]) if end_sample is None else end_sample)
+
+    def _over(self) -> bool:
+        return bool(self._shared.status["stop"] == 2 or self._parent.orphaned)
+
+    def _table(self, description: Mapping[str, Any]) -> AddressTable:
+        if self._journal is None and "header" in description:
+            self._begin_journal(description["header"])
+        return AddressTable(description, self._places.preset_body, self._places.sound, self._places.take)
+
+    def _begin_journal(self, header: dict[str, Any]) -> None:
+        self._journal = JournalWriter(header, Path(self._plan.journal_folder) / JOURNAL_NAME)
+
+    def _log(self, event: Accepted) -> None:
+        assert self._journal is not None, "the engine describes itself before it accepts commands"
+        self._journal.write(event)
+
+    def _notice(self, notice: Notice) -> None:
+        if notice.kind == "end":
+            self._end_sample = notice.at_sample
+        elif notice.kind == "recording" and self._journal is not None:
+            folder = Path(notice.text)
+            if folder != Path(self._plan.journal_folder):
+                self._journal.copy_to(folder)
+            self._say(f"recording stems into {folder}")
+        else:
+            self._say(notice.text)
+
+    def _pulse(self) -> None:
+        now_s = monotonic()
+        if self._journal is None or now_s - self._pulse_s < _PULSE_S:
+            return
+        self._pulse_s = now_s
+        self._journal.pulse(int(self._shared.status["sample"]))
+        if self._journal.error is not None and self._journal.error != self._told_error:
+            self._told_error = self._journal.error
+            self._say(self._journal.error)
+
+    @staticmethod
+    def _say(text: str) -> None:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+
+def main(run_folder: Path) -> int:
+    """Run the control process of a run; return the exit code."""
+    try:
+        ControlProcess(Plan.load(run_folder), Shared.open(run_folder)).run()
+    except SynthhostError as error:
+        sys.stderr.write(f"{error}\n")
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,188 @@
+"""From what a person asks for to a plan: set, presets, device and rate looked up and written out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from synthhost.core.errors import ConfigError, DeviceError
+from synthhost.host.library import find_model, home
+from synthhost.host.places import written_out
+from synthhost.host.plan import Plan, SinkPlan
+from synthhost.host.recording import check_take_folder, new_take
+from synthhost.schema.preset_library import PresetLibrary
+from synthhost.schema.set import Set
+
+_PROBE_S = 20.0
+_SESSIONS_KEPT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What was asked for on the command line; None leaves it to the set."""
+
+    set_reference: str = "default"
+    sink: str | None = None  # "device", "null" or "file"; None takes a device if there is one
+    device: str | None = None
+    out: Path | None = None
+    osc_host: str | None = None
+    osc_port: int | None = None
+    record: Path | None = None
+    seconds: float | None = None
+    threads: int | None = None
+    ahead_ms: float | None = None
+    timetags: str = "follow"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, and what to tell the person about how it came about."""
+
+    plan: Plan
+    notes: list[str] = field(default_factory=list)
+
+
+def written_set(library: PresetLibrary, reference: str) -> Set:
+    """Return a set that means the same from anywhere.
+
+    Raises:
+        ConfigError: The set or one of its presets cannot be read.
+        SourceError: A sound cannot be read.
+        ModelNotFoundError: A model is not there.
+    """
+    placed = library.load_set(reference)
+    presets = {name: written_out(one) for name, one in library.presets_of(placed).items()}
+    for preset in presets.values():
+        find_model(preset.model)
+    return placed.set.with_presets(presets)
+
+
+def make_plan(wishes: Wishes) -> Planned:
+    """Return the plan of a live run.
+
+    Raises:
+        SynthhostError: Something asked for is not there.
+    """
+    parts = written_set(PresetLibrary.of_this_machine(), wishes.set_reference)
+    sink, rate, notes = _choose_sink(wishes, parts.sample_rate)
+    block = parts.block_samples
+    ahead_ms = wishes.ahead_ms if wishes.ahead_ms is not None else parts.ahead_ms
+    if wishes.record is not None:
+        check_take_folder(wishes.record)
+    journal_folder = wishes.record.absolute() if wishes.record is not None else _session_folder()
+    fixed = {} if parts.chunk_frames == "auto" else _fixed_chunks(parts, int(parts.chunk_frames))
+    plan = Plan(
+        set=parts.as_json(),
+        sample_rate=rate,
+        block_samples=block,
+        seed=parts.seed,
+        sink=sink,
+        osc_host=wishes.osc_host or parts.osc.host,
+        osc_port=parts.osc.port if wishes.osc_port is None else wishes.osc_port,
+        arrival_delay_ms=parts.arrival_delay_ms,
+        timetags=wishes.timetags,
+        threads=wishes.threads or 1,
+        ahead_samples=0 if ahead_ms is None else max(-(-int(ahead_ms * rate / 1000.0) // block), 2) * block,
+        stop_sample=0 if wishes.seconds is None else max(round(wishes.seconds * rate), 1),
+        record_folder=None if wishes.record is None else str(wishes.record.absolute()),
+        record_format=parts.record.format,
+        takes_folder=str(Path("takes").absolute()),
+        journal_folder=str(journal_folder),
+        chunk_frames=fixed,
+    )
+    return Planned(plan, notes)
+
+
+def offline_plan(set_reference: str, threads: int) -> Plan:
+    """Return the plan for rendering a set without a clock.
+
+    Raises:
+        SynthhostError: Something in the set is not there.
+    """
+    parts = written_set(PresetLibrary.of_this_machine(), set_reference)
+    fixed = {} if parts.chunk_frames == "auto" else _fixed_chunks(parts, int(parts.chunk_frames))
+    return Plan(
+        set=parts.as_json(),
+        sample_rate=parts.sample_rate,
+        block_samples=parts.block_samples,
+        seed=parts.seed,
+        threads=threads,
+        record_format=parts.record.format,
+        chunk_frames=fixed,
+    )
+
+
+def probe_device(device: str | None, sample_rate: int) -> tuple[str, int]:
+    """Return the name of an output device and the rate it will run at.
+
+    Raises:
+        DeviceError: There is no such device; the message lists what exists.
+    """
+    found = _ask_portaudio(str(sample_rate), *([device] if device else []))
+    return str(found["name"]), int(found["sample_rate"])
+
+
+def list_devices() -> list[dict[str, Any]]:
+    """Return every output device as a mapping.
+
+    Raises:
+        DeviceError: The audio system does not answer.
+    """
+    devices: list[dict[str, Any]] = _ask_portaudio("list")["devices"]
+    return devices
+
+
+def _ask_portaudio(*arguments: str) -> dict[str, Any]:
+    """Ask in a process of its own: PortAudio can hang or abort."""
+    command = [sys.executable, "-m", "synthhost.host.probe", *arguments]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise DeviceError(
+            f"The audio system did not answer within {_PROBE_S:.0f} s. Restart it, or use --sink null."
+        ) from error
+    if answer.returncode != 0:
+        said = answer.stderr.strip().splitlines()
+        raise DeviceError(said[-1] if said else "PortAudio failed. Restart the audio system.")
+    found: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
+    return found
+
+
+def _choose_sink(wishes: Wishes, sample_rate: int) -> tuple[SinkPlan, int, list[str]]:
+    kind = wishes.sink or ("file" if wishes.out is not None else None)
+    if kind == "file" and wishes.out is None:
+        raise ConfigError("--sink file needs a file to write: add --out FILE.wav.")
+    if kind == "file":
+        return SinkPlan("file", None, str(Path(wishes.out or "").absolute())), sample_rate, []
+    if kind == "null":
+        return SinkPlan("null"), sample_rate, []
+    if kind not in (None, "device"):
+        raise ConfigError(f"--sink {kind}: there are device, null and file.")
+    try:
+        name, rate = probe_device(wishes.device, sample_rate)
+    except DeviceError as error:
+        if kind == "device" or wishes.device is not None:
+            raise
+        return SinkPlan("null"), sample_rate, [f"{error} Playing on the null clock: nothing is heard."]
+    notes = [] if rate == sample_rate else [f"{name} runs at {rate} Hz, so the engine does too."]
+    return SinkPlan("device", wishes.device), rate, notes
+
+
+def _fixed_chunks(parts: Set, chunk_frames: int) -> dict[str, int]:
+    plain = parts.as_json()
+    return {track["preset"]["model"]: chunk_frames for track in plain["tracks"]}
+
+
+def _session_folder() -> Path:
+    """Return the folder of a new session's journal; of those before only the last few are kept."""
+    sessions = home() / "sessions"
+    sessions.mkdir(parents=True, exist_ok=True)
+    for old in sorted(sessions.glob("take-*"))[: -_SESSIONS_KEPT + 1]:
+        for file in old.iterdir():
+            file.unlink()
+        old.rmdir()
+    return new_take(sessions)

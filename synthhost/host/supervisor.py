@@ -1,0 +1,127 @@
+"""Starts the three processes of a run, watches them, and ends all of them cleanly."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic, sleep
+from types import FrameType
+from typing import Any
+
+from synthhost.core.board import StatusPage
+from synthhost.core.errors import ProcessError
+from synthhost.host.plan import Plan
+from synthhost.host.processes import Child
+from synthhost.host.shared import Shared, new_run_folder
+
+_TICK_S = 0.05
+_START_LIMIT_S = 300.0  # models are measured and warmed first
+_DRAIN_LIMIT_S = 3.0
+_PATIENCE_S = 5.0
+_DEVICE_LOST = 4
+
+
+class Supervisor:
+    """One run of the host.
+
+    Args:
+        plan: What to play and where.
+        say: Takes sentences for the person at the terminal.
+    """
+
+    def __init__(self, plan: Plan, say: Callable[[str], None]) -> None:
+        self.plan = plan
+        self.run_folder: Path = new_run_folder()
+        self.shared = Shared.create(self.run_folder, plan.sample_rate)
+        plan.save(self.run_folder)
+        self._say = say
+        self._stopping = False
+        self.totals: dict[str, float] | None = None  # of a run that is over
+        folder, threads = self.run_folder, plan.threads
+        self.engine = Child("engine", "synthhost.host.engine_process", folder, threads)
+        self.control = Child("control", "synthhost.host.control_process", folder, 1)
+        self.sink = Child("sink", "synthhost.host.sink_process", folder, 1)
+
+    @property
+    def description(self) -> Any:
+        """Return what the engine plays."""
+        return self.shared.board.read()
+
+    def start(self) -> None:
+        """Start all processes and return when sound runs.
+
+        Raises:
+            ProcessError: One of them could not start; it has said why itself.
+        """
+        signal.signal(signal.SIGTERM, self._on_signal)
+        self.control.start()
+        self.engine.start()
+        status = self.shared.status
+        self._await(lambda: status["control_ready"] == 1)
+        self._await(lambda: status["engine_ready"] >= 1)
+        self.sink.start()
+        self._await(lambda: status["sink_ready"] == 1)
+
+    def watch(self, tick: Callable[[], None] | None = None) -> None:
+        """Return when the run is over; bring control and sink back if they die meanwhile."""
+        while not self._stopping and self.engine.exit_code is None:
+            self._revive(self.control, "control_restarts")
+            self._revive(self.sink, "sink_restarts")
+            if tick is not None:
+                tick()
+            sleep(_TICK_S)
+
+    def stop(self) -> int:
+        """End everything in order and return the exit code of the run."""
+        status, ring = self.shared.status, self.shared.audio
+        finished = status["engine_ready"] == 2
+        status["stop"] = 1
+        self.engine.end(_PATIENCE_S)
+        limit_s = monotonic() + _DRAIN_LIMIT_S
+        while finished and ring.read_sample < ring.write_sample and monotonic() < limit_s:
+            if self.sink.exit_code is not None:
+                break
+            sleep(_TICK_S)
+        status["stop"] = 2
+        self.sink.end(_PATIENCE_S)
+        self.control.end(_PATIENCE_S)
+        crashed = self.engine.exit_code not in (0, None)
+        self._count(status)
+        shutil.rmtree(self.run_folder, ignore_errors=True)
+        return 1 if crashed else 0
+
+    def _count(self, status: StatusPage) -> None:
+        if status["engine_ready"]:
+            names = ("late_blocks", "underruns", "late_commands", "malformed", "lost_events", "commands")
+            counts: dict[str, float] = {name: int(status[name]) for name in names}
+            self.totals = {"seconds": int(status["sample"]) / self.plan.sample_rate, **counts}
+
+    def request_stop(self) -> None:
+        """Make `watch` return."""
+        self._stopping = True
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self.request_stop()
+
+    def _await(self, ready: Callable[[], bool]) -> None:
+        limit_s = monotonic() + _START_LIMIT_S
+        while not ready():
+            for child in (self.control, self.engine, self.sink):
+                if child.exit_code is not None:
+                    raise ProcessError(f"The {child.name} process could not start (its reason is above).")
+            if self._stopping or monotonic() > limit_s:
+                raise ProcessError("The host did not get ready in time. Try a smaller set.")
+            sleep(_TICK_S / 5)
+
+    def _revive(self, child: Child, counter: str) -> None:
+        code = child.exit_code
+        if code is None or not child.may_restart or self.shared.status["engine_ready"] == 2:
+            return
+        if code != _DEVICE_LOST:
+            self._say(
+                f"The {child.name} process ended (exit {code}); it is started again, the sound goes on."
+            )
+        self.shared.status[counter] += 1
+        child.start()
