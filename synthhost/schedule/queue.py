@@ -29,7 +29,7 @@ class EventQueue:
     """
 
     def __init__(self, horizon_samples: int, capacity: int = CAPACITY, max_cuts: int = MAX_CUTS) -> None:
-        assert capacity > 0 and max_cuts > 0, "a queue needs room"
+        assert min(capacity, max_cuts) > 0, "a queue needs room"
         self._horizon_samples = horizon_samples
         self._capacity = capacity
         self._max_cuts = max_cuts
