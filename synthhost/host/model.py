@@ -79,7 +79,7 @@ class Model:
             raise FeatureError(f"{sample_rate!r} Hz is no sample rate; give 1000 to {_MAX_SAMPLE_RATE}.")
         mono = _mono(np.asarray(audio, dtype=np.float32))
         if sample_rate != self.spec.sample_rate:
-            mono = soxr.resample(mono, sample_rate, self.spec.sample_rate)
+            mono = np.asarray(soxr.resample(mono, sample_rate, self.spec.sample_rate), dtype=np.float32)
         return mel_spectrogram(mono, self.spec.mel)
 
     def _checked(self, features: Features) -> Features:
@@ -158,7 +158,7 @@ def build_block(package: Package) -> AnyBlock:
 
 def _mono(audio: Audio) -> Audio:
     if audio.ndim == 2 and 1 <= audio.shape[0] <= 64:
-        return audio.mean(axis=0, dtype=np.float32)
+        return np.asarray(audio.mean(axis=0), dtype=np.float32)
     if audio.ndim != 1:
         raise FeatureError(f"sound of shape {list(audio.shape)}; give [samples] or [channels, samples].")
     return audio

@@ -7,17 +7,19 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from synthhost.core.specs import MelSpec
-from synthhost.schema.patterns import SLUG_PATTERN
+from synthhost.schema.patterns import LINE_PATTERN, SHA256_PATTERN, SLUG_PATTERN, TEXT_PATTERN
 from synthhost.schema.reading import Document, Entry, refusal
 
 Slug = Annotated[str, Field(pattern=SLUG_PATTERN, max_length=64)]
-Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Line = Annotated[str, Field(pattern=LINE_PATTERN, max_length=200)]
+Text = Annotated[str, Field(pattern=TEXT_PATTERN, max_length=2000)]
+Sha256 = Annotated[str, Field(pattern=SHA256_PATTERN)]
 
 
 class MelEntry(Entry):
     """The mel convention a model was trained on; rate and hop are the model's own."""
 
-    convention: Annotated[str, Field(max_length=64)]
+    convention: Line
     n_fft: Annotated[int, Field(ge=16, le=65536)]
     win_samples: Annotated[int, Field(ge=1, le=65536)]
     bands: Annotated[int, Field(ge=1, le=1024)]
@@ -34,14 +36,14 @@ class Manifest(Document):
 
     synthhost: str
     name: Slug
-    about: Annotated[str, Field(max_length=2000)] = ""
+    about: Text = ""
     family: Slug
     hyper: dict[str, Any]  # read by the family
     sample_rate: Annotated[int, Field(ge=1000, le=384_000)]
     hop_samples: Annotated[int, Field(ge=1, le=65536)]
     mel: MelEntry
-    licence: Annotated[str, Field(max_length=200)]
-    source: Annotated[str, Field(max_length=2000)]
+    licence: Line
+    source: Text
     sha256: Sha256
 
     @model_validator(mode="after")
@@ -81,15 +83,16 @@ class Certificate(Document):
     kind: ClassVar[str] = "certificate"
 
     synthhost: str
-    model: str
+    model: Slug
     sha256: Sha256
-    measured_by: str  # synthhost's version
-    machine: str
-    torch: str
+    measured_by: Line  # synthhost's version
+    machine: Line
+    torch: Line
     threads: Annotated[int, Field(ge=1)]
     chunkings: Annotated[int, Field(ge=1)]
     chunk_error: Annotated[float, Field(ge=0)]  # largest difference to one chunk, relative to its peak
+    rounding_error: Annotated[float, Field(ge=0)]  # of one float32 pass against float64, for comparison
     look_ahead_samples: Annotated[int, Field(ge=0)]  # derived from the network
     look_ahead_measured_samples: Annotated[int, Field(ge=0)]  # by disturbing one frame
     receptive_frames: Annotated[int, Field(ge=1)]
-    costs: tuple[ChunkCost, ...]
+    costs: Annotated[tuple[ChunkCost, ...], Field(max_length=64, strict=False)]

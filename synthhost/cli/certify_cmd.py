@@ -1,0 +1,58 @@
+"""`synthhost certify`: measure what a model promises on this machine."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from synthhost.checkpoints.package import save_certificate
+from synthhost.host.certify import certify
+from synthhost.host.library import find_model, load_found
+from synthhost.schema.manifest import Certificate
+
+
+def command(
+    model: Annotated[str, typer.Argument(help="A model's name, folder or checkpoint file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Measure chunk invariance, look-ahead and cost, and keep the certificate beside the model."""
+    path = find_model(model)
+    package = load_found(path)
+    progress = Console(stderr=True)
+    with progress.status("loading") as status:
+        certificate = certify(package, status.update)
+    kept = save_certificate(certificate, path) if path.is_dir() else None
+    if as_json:
+        typer.echo(json.dumps(certificate.as_json(), indent=2))
+        return
+    console = Console()
+    print_certificate(certificate, console, package.manifest.sample_rate)
+    if kept:
+        console.print(str(kept), style="dim", soft_wrap=True, markup=False)
+
+
+def print_certificate(certificate: Certificate, console: Console, sample_rate: int) -> None:
+    """Show a certificate to a person; `sample_rate` is the model's, in Hz."""
+    threads = f"{certificate.threads} thread{'s' * (certificate.threads != 1)}"
+    console.print(
+        f"{certificate.model} on {certificate.machine}, torch {certificate.torch}, {threads}", markup=False
+    )
+    console.print(
+        f"any chunking: within {certificate.chunk_error:.1e} of the peak over "
+        f"{certificate.chunkings} chunkings (float32 itself rounds by {certificate.rounding_error:.1e})"
+    )
+    console.print(
+        f"look-ahead: {certificate.look_ahead_samples} samples "
+        f"({1000 * certificate.look_ahead_samples / sample_rate:.1f} ms), "
+        f"by disturbance {certificate.look_ahead_measured_samples}; "
+        f"one sample depends on up to {certificate.receptive_frames} frames"
+    )
+    table = Table("frames a step", "median ms", "p99 ms", "of real time", box=None, pad_edge=False)
+    for cost in certificate.costs:
+        share = f"{100 * cost.real_time_factor:.0f} %"
+        table.add_row(str(cost.chunk_frames), f"{cost.median_ms:.2f}", f"{cost.p99_ms:.2f}", share)
+    console.print(table)
