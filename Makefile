@@ -1,0 +1,54 @@
+# synthhost: `make live` plays, `make test` tests; both set up what is missing first.
+PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3.14 python3,$(if $(shell command -v $(p) 2>/dev/null),$(p))))
+VENV := .venv
+BIN := $(VENV)/bin
+MODEL := hifigan-universal
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: live test check format bench soak setup clean
+
+live: $(VENV)/.live
+	@scripts/system-packages live
+	@$(BIN)/synthhost models pull $(MODEL)
+	@$(BIN)/synthhost live $(ARGS)
+
+test: setup
+	@$(BIN)/synthhost models pull $(MODEL) || echo "Going on without the pretrained model; its tests are skipped."
+	@$(BIN)/pytest $(ARGS)
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup
+	@$(BIN)/synthhost models pull $(MODEL)
+	@$(BIN)/python -m bench $(ARGS)
+
+soak: setup
+	@$(BIN)/pytest -m soak --timeout 1800 $(ARGS)
+
+setup: $(VENV)/.dev
+	@scripts/system-packages test
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "synthhost needs Python 3.11 or newer; say which with PYTHON=..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "Python cannot make an environment: sudo apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.live: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "Installing synthhost into $(VENV) (the first time this fetches torch and takes some minutes) ..."
+	@$(BIN)/python -m pip install -q -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.live
+	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
