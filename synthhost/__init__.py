@@ -6,6 +6,7 @@ Names are loaded when first asked for, so that importing the package costs nothi
 from __future__ import annotations
 
 from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Model", "ModelStream", "SynthhostError", "load_model"]
 
-_HOMES = {
-    "Model": "synthhost.host.model",
-    "ModelStream": "synthhost.host.model",
-    "SynthhostError": "synthhost.core.errors",
-    "load_model": "synthhost.host.library",
-}
+_HOMES = MappingProxyType(
+    {
+        "Model": "synthhost.host.model",
+        "ModelStream": "synthhost.host.model",
+        "SynthhostError": "synthhost.core.errors",
+        "load_model": "synthhost.host.library",
+    }
+)
 
 
 def __getattr__(name: str) -> Any:

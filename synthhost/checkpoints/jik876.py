@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor
@@ -26,7 +27,7 @@ _MAX_STRIDE = 1024
 _MAX_DILATION = 1024
 _MAX_HOP = 65536
 _MARKS = ("conv_pre.", "conv_post.", "resblocks.0.conv")
-_DILATIONS_USED = {"1": 3, "2": 2}  # the public code reads no more of a longer row
+_DILATIONS_USED = MappingProxyType({"1": 3, "2": 2})  # the public code reads no more of a longer row
 
 
 def recognise(content: Any) -> bool:

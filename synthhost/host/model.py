@@ -53,13 +53,20 @@ class Model:
         checked = self._checked(features)
         if checked.shape[1] == 0:
             raise FeatureError(f"{self.spec.name}: there are no frames to render. Give at least one.")
-        if chunk_frames is not None and chunk_frames < 1:
-            raise FeatureError(f"chunk_frames is {chunk_frames}; it must be at least 1.")
-        stream = self.stream(chunk_frames or _CHUNK_FRAMES)
+        stream = self.stream(_CHUNK_FRAMES if chunk_frames is None else chunk_frames)
         return np.concatenate([stream.push(checked), stream.flush()])
 
     def stream(self, chunk_frames: int = _CHUNK_FRAMES) -> ModelStream:
-        """Begin a stream: frames pushed as they come, sound returned as soon as it is decided."""
+        """Begin a stream: frames pushed as they come, sound returned as soon as it is decided.
+
+        Args:
+            chunk_frames: The most frames computed at once; bounds memory.
+
+        Raises:
+            FeatureError: If that is less than 1.
+        """
+        if chunk_frames < 1:
+            raise FeatureError(f"chunk_frames is {chunk_frames}; it must be at least 1.")
         return ModelStream(self, chunk_frames)
 
     def mel(self, audio: Audio, sample_rate: int) -> Features:
@@ -86,7 +93,8 @@ class Model:
         """Return features as float32, or refuse them with the place at fault."""
         wanted = f"{self.spec.name} takes [{self.spec.bands} bands, frames]"
         try:
-            frames = np.asarray(features, dtype=np.float32)
+            with np.errstate(over="ignore"):  # numbers beyond float32 become infinite and are named below
+                frames = np.asarray(features, dtype=np.float32)
         except (TypeError, ValueError) as error:
             raise FeatureError(f"these features are not numbers ({error}); {wanted}.") from error
         if frames.ndim != 2 or frames.shape[0] != self.spec.bands:

