@@ -16,9 +16,12 @@ from synthhost.core.seams import Runner
 from synthhost.engine.meters import measure
 from synthhost.engine.renderer import CHANNELS, Renderer
 from synthhost.host.assembly import describe, make_factory, make_renderer, stem_channels
-from synthhost.host.chunking import Choice, choose_ahead_samples, choose_chunk
+from synthhost.host.chunking import ROOM, Choice, choose_ahead_samples, choose_chunk
+from synthhost.host.costs import CostBook
 from synthhost.host.journal import header_of
+from synthhost.host.library import home
 from synthhost.host.loader import ThreadedLoader, Workshop
+from synthhost.host.measure import measure_apart
 from synthhost.host.plan import Plan
 from synthhost.host.processes import ParentWatch
 from synthhost.host.realtime import go_realtime, quiet_collector
@@ -42,7 +45,7 @@ class LiveEngine:
         self._status = shared.status
         self._choices: dict[str, Choice] = {}
         self._notes: list[str] = []
-        self._share = 1.0 / max(len(plan.set["tracks"]), 1)
+        self._share = ROOM / max(len(plan.set["tracks"]), 1)
         self._described = -1
         self._late_noticed_s = 0.0
         self._wake_late_ms = 0.0
@@ -170,8 +173,7 @@ class LiveEngine:
 
     def _chunk_of(self, reference: str, runner: Runner) -> int:
         if reference not in self._choices:
-            fixed = self.plan.chunk_frames.get(reference)
-            choice = choose_chunk(runner, 0.75 * self._share, fixed)
+            choice = self._choose(reference, runner)
             self._choices[reference] = choice
             if not choice.keeps_up:
                 self._notes.append(
@@ -179,6 +181,18 @@ class LiveEngine:
                     "it will drop out. Use a smaller model or more threads."
                 )
         return self._choices[reference].chunk_frames
+
+    def _choose(self, reference: str, runner: Runner) -> Choice:
+        """Measure before the show; during it take what is remembered, or have it measured elsewhere."""
+        fixed, sha256, threads = self.plan.chunk_frames.get(reference), runner.spec.sha256, self.plan.threads
+        book = CostBook(home() / "costs.json")
+        if not self._status["engine_ready"]:
+            choice = choose_chunk(runner, self._share, fixed)
+        else:
+            known = book.find(sha256, threads)
+            choice = known or measure_apart(reference, self._share, fixed, threads)
+        book.keep(sha256, threads, choice)
+        return choice
 
     def _open_stems(self, folder: str, format_name: str) -> Recording:
         stems = stem_channels(self.renderer)
