@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from synthhost.core.specs import MelSpec
 from synthhost.features.mel import band_centres_hz, hz_to_band
 
-_ENVELOPE_CEPSTRA = 14  # bands' cosine terms kept as envelope: ripples wider than about 11 bands
+_ENVELOPE_CEPSTRA = 8  # cosine terms kept as envelope; more would take a high voice's partials for formants
 _EDGE_SLOPE = 0.5  # nats a band that the spectrum falls where it is read beyond its ends
 _TILT_LOWEST_HZ = 60.0  # brightness counts from here up
 _CEILING = 3.0  # nats; a full-scale sine stays below 2
