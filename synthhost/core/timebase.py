@@ -10,7 +10,7 @@ IMMEDIATELY = 1
 
 _BANDWIDTH_RAD_S = 0.1  # how fast the map follows: about ten seconds
 _BELIEVED_S = 0.005  # of one observation's error; more is taken for a late wake-up
-_SETTLED_SEEN = 64  # observations that are averaged whole, before single ones are clipped
+_SETTLED_SEEN = 8  # observations that are averaged whole, before single ones are clipped
 _JUMP_S = 0.01  # a clock that stays off by more has jumped and is taken anew
 _JUMP_SEEN = 32  # observations in a row before that; bursts of a large device period are shorter
 _RESTART_S = 1.0  # off by more than this, the clock was started again: taken anew at once
