@@ -1,0 +1,62 @@
+"""How measurements are shown and kept."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+import typer
+from rich.console import Console
+
+from synthhost.core.errors import SynthhostError
+
+
+def machine() -> dict[str, str | int]:
+    """Return what a figure must be read with: processor, system, versions."""
+    listing = Path("/proc/cpuinfo")
+    lines = listing.read_text(encoding="utf-8").splitlines() if listing.is_file() else []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return {
+        "processor": named[0] if named else platform.processor() or platform.machine(),
+        "cores": len(named) or 1,
+        "system": platform.platform(terse=True),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "synthhost": version("synthhost"),
+    }
+
+
+def print_machine(console: Console) -> None:
+    """Say on what the figures below were measured."""
+    facts = machine()
+    console.print(
+        f"{facts['processor']}, {facts['cores']} cores, {facts['system']}; "
+        f"torch {facts['torch']}, synthhost {facts['synthhost']}",
+        highlight=False,
+    )
+
+
+def write_json(path: Path | None, measured: dict[str, Any]) -> None:
+    """Keep what was measured, with the machine, if a file was named."""
+    if path is not None:
+        path.write_text(json.dumps({**measured, "machine": machine()}, indent=2) + "\n", encoding="utf-8")
+
+
+def listed(words: str) -> list[str]:
+    """Split a list such as `v1,v2,v3`."""
+    return [word.strip() for word in words.split(",") if word.strip()]
+
+
+def run(command: Callable[..., None]) -> None:
+    """Run one measurement from the command line; what goes wrong is one sentence and exit code 1."""
+    try:
+        typer.run(command)
+    except SynthhostError as error:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(str(error), markup=False, style="bold")
+        sys.exit(1)
