@@ -14,6 +14,7 @@ from synthhost.core.arrays import Audio, Features
 from synthhost.core.errors import ConfigError, FeatureError
 from synthhost.core.specs import ModelSpec
 from synthhost.streaming.block import AnyBlock, State
+from synthhost.streaming.kernels import pack_for
 from synthhost.streaming.timing import hop_samples, look_ahead_samples
 
 _START_FRAMES = 256  # over which the start is checked for bursts
@@ -45,7 +46,7 @@ class TorchRunner:
         self._check_start()
         self._device = block.no_input(1).device
         with torch.inference_mode():
-            block.prepare()
+            block.prepare(pack_for(sum(tensor.numel() for tensor in block.parameters())))
 
     def new_state(self, batch: int = 1) -> TorchState:
         """Return the state of a stream that has not begun, of `batch` voices in step."""
