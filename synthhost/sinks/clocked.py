@@ -35,11 +35,11 @@ class ClockedSink:
         self._block_s = block_samples / sample_rate
         self._block = np.zeros((block_samples, 4), dtype=np.float32)
         self._receive = receive
-        self._due_s = monotonic()
+        self._due_s: float | None = None  # the clock starts with the first block
 
     def turn(self) -> None:
         """Wait for the next block's time and take it. A clock that fell far behind starts anew."""
-        self._due_s += self._block_s
+        self._due_s = monotonic() if self._due_s is None else self._due_s + self._block_s
         wait_s = self._due_s - monotonic()
         if wait_s > 0:
             sleep(wait_s)
