@@ -36,11 +36,11 @@ def send(
     wait_ms: Annotated[float, typer.Option(min=0, help="How long to wait for answers.")] = 300.0,
 ) -> None:
     """Send one message and print what comes back."""
-    client = UDPClient(host, port)
-    _send(client, address, [argument(word) for word in arguments or ()])
     console = Console()
-    for message in _answers(client, wait_ms / 1000.0):
-        console.print(shown(message))
+    with UDPClient(host, port) as client:
+        _send(client, address, [argument(word) for word in arguments or ()])
+        for message in _answers(client, wait_ms / 1000.0):
+            console.print(shown(message))
 
 
 @app.command()
@@ -52,14 +52,14 @@ def watch(
     seconds: Annotated[float, typer.Option(min=0, help="Stop after this long; 0 goes on.")] = 0.0,
 ) -> None:
     """Print changed values and meters until interrupted."""
-    client = UDPClient(host, port)
     ends_s = time.monotonic() + seconds if seconds else float("inf")
     console = Console()
-    while (left_s := ends_s - time.monotonic()) > 0:
-        _send(client, "/subscribe", [0, prefix, rate, 3.0 * _RENEW_S])
-        for message in _answers(client, min(left_s, _RENEW_S)):
-            console.print(shown(message))
-    _send(client, "/unsubscribe", [0, prefix])
+    with UDPClient(host, port) as client:
+        while (left_s := ends_s - time.monotonic()) > 0:
+            _send(client, "/subscribe", [0, prefix, rate, 3.0 * _RENEW_S])
+            for message in _answers(client, min(left_s, _RENEW_S)):
+                console.print(shown(message))
+        _send(client, "/unsubscribe", [0, prefix])
 
 
 def argument(word: str) -> int | float | str:

@@ -28,8 +28,10 @@ Handler: TypeAlias = Callable[[list[OscMessage], ReplyPath, float], None]
 MAX_CONNECTIONS = 32
 _BACKLOG_PACKETS = 100_000
 _BACKLOG_BYTES = 64 << 20
-_SLICE_PACKETS = 32  # handled between two looks at the sockets, about a millisecond
-_DATAGRAMS_PER_LOOK = 4096
+_SLICE_PACKETS = 64  # handled in one call, ...
+_SLICE_S = 0.002  # ... and for how long, when packets are costly
+_LOOK_EVERY = 4  # packets between two looks at the UDP socket: unprivileged buffers hold a few hundred
+_DATAGRAMS_PER_LOOK = 256  # so that a flood leaves time to handle some of it
 
 
 class OscServer:
@@ -82,7 +84,12 @@ class OscServer:
         """
         for ready, _ in self._selector.select(0.0 if self._backlog else timeout_s):
             ready.data()
-        for _ in range(min(_SLICE_PACKETS, len(self._backlog))):
+        ends_s = time.monotonic() + _SLICE_S
+        for handled in range(min(_SLICE_PACKETS, len(self._backlog))):
+            if handled % _LOOK_EVERY == _LOOK_EVERY - 1:
+                self._receive_datagrams()
+                if time.monotonic() > ends_s:
+                    break
             packet, sender, arrived_s = self._backlog.popleft()
             self._backlog_bytes -= len(packet)
             self._handle(handler, packet, sender, arrived_s)
