@@ -1,4 +1,4 @@
-"""Equal-power crossfades that do not depend on how the stream is cut into blocks."""
+"""An equal-power crossfade that no block border can change."""
 
 from __future__ import annotations
 
@@ -7,20 +7,35 @@ import numpy as np
 from synthhost.core.arrays import Audio
 
 
-def crossfade(old: Audio, new: Audio, out: Audio, done_samples: int, length_samples: int) -> int:
-    """Mix two blocks with an equal-power curve and return how far the fade then is.
+def crossfade(old: Audio, new: Audio, out: Audio, position: float, step: float) -> float:
+    """Mix two blocks with an equal-power curve and return the new position.
+
+    With `s = p * p * (3 - 2 * p)` the gains are `sqrt(1 - s)` and `sqrt(s)`: their squares sum to one, both
+    start and end with no jump, and only exactly rounded operations are used, so the samples are the same
+    to the bit whatever the block size (which the sine of a platform does not promise).
 
     Args:
-        old: Block from the leaving voice, `[..., samples]`.
-        new: Block from the arriving voice, same shape.
+        old: Block from the leaving sound, `[channels, samples]`.
+        new: Block from the arriving sound, same shape.
         out: Written in place, same shape; may be `old` or `new`.
-        done_samples: How many samples of the fade have passed before this block.
-        length_samples: How long the whole fade is.
+        position: Where the fade stands, 0 (old) to 1 (new); pass on what the last call returned.
+        step: How far one sample moves it, `1 / (crossfade_ms * sample_rate / 1000)`.
+
+    Returns:
+        The position after the block, 1.0 once the fade is over.
 
     [render thread]
     """
-    count = int(out.shape[-1])
-    place = np.minimum((done_samples + np.arange(1, count + 1)) / length_samples, 1.0)
-    angle = 0.5 * np.pi * place
-    np.add(old * np.cos(angle).astype(np.float32), new * np.sin(angle).astype(np.float32), out=out)
-    return done_samples + count
+    if position >= 1.0:
+        out[:] = new
+        return 1.0
+    done = round(position / step)
+    samples = int(out.shape[1])
+    places = np.arange(done, done + samples, dtype=np.float64) * step
+    fading = int(np.searchsorted(places, 1.0))
+    shape = np.minimum(places[:fading] ** 2 * (3.0 - 2.0 * places[:fading]), 1.0)
+    arriving = new[:, :fading] * np.sqrt(shape).astype(np.float32)
+    np.multiply(old[:, :fading], np.sqrt(1.0 - shape).astype(np.float32), out=out[:, :fading])
+    out[:, :fading] += arriving
+    out[:, fading:] = new[:, fading:]
+    return min((done + samples) * step, 1.0)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from synthhost.core.arrays import Audio
 from synthhost.core.errors import SynthhostError
@@ -56,11 +57,26 @@ class Stems(Protocol):
     def error(self) -> str | None:
         """Return what ended the recording early, or None. [any thread]"""
 
+    def begin(self, start_sample: int) -> None:
+        """Say where in time the first block lies. [render thread]"""
+
     def write(self, name: str, block: Audio) -> None:
         """Hand a block `[channels, samples]` to one stem. [render thread]"""
 
     def end(self, end_sample: int) -> None:
         """Say that nothing follows; another thread closes the files. [render thread]"""
+
+
+@runtime_checkable
+class TapePlayer(Protocol):
+    """A source that plays tapes from slots."""
+
+    @property
+    def tapes(self) -> Mapping[Any, Any]:
+        """Return what is in the slots now. [render thread]"""
+
+    def put_tape(self, slot: Any, tape: Any) -> None:
+        """Play another tape from the next frame on. [render thread]"""
 
 
 @dataclass(frozen=True, slots=True)

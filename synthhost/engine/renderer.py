@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -34,7 +34,8 @@ from synthhost.core.messages import (
 )
 from synthhost.core.timebase import samples_to_ms
 from synthhost.engine.buses import Bus
-from synthhost.engine.loading import Job, Loaded, Loader, Prepared, Stems, StemsJob, TapeJob, VoiceJob
+from synthhost.engine.changes import Changes, address_of
+from synthhost.engine.loading import Loader, Stems
 from synthhost.engine.meters import measure
 from synthhost.engine.strip import STRIP_SPECS
 from synthhost.engine.track import Track
@@ -60,15 +61,6 @@ class Queue(Protocol):
         """Return the block's commands by their offset in it. [render thread]"""
 
     def __len__(self) -> int: ...
-
-
-@dataclass(slots=True)
-class _Pending:
-    """Something being loaded: what asked for it, and what changed meanwhile."""
-
-    command: LoadPreset | CuePreset | LoadTape | StartRecording
-    changes: list[tuple[str, float]] = field(default_factory=list)
-    loaded: Loaded | None = None
 
 
 class Renderer:
@@ -104,7 +96,6 @@ class Renderer:
         self.cue = cue
         self.sample = 0
         self.applied = 0  # commands that took effect
-        self.revision = 0  # grows when the description has changed
         self.stems: Stems | None = None
         self.model_seconds = 0.0  # spent in models during the last block
         self.sample_rate = sample_rate
@@ -113,25 +104,32 @@ class Renderer:
         self._loader = loader
         self._emit = emit
         self._self_activating = self_activating
-        self._tickets = 0
-        self._pending: dict[int, _Pending] = {}
+        self._revision = 0
+        self._changes = Changes(
+            self._by_name, loader, emit, self.begin_recording, checked=not self_activating
+        )
         self._wet = np.zeros((len(tracks), 2, block_samples), dtype=np.float32)
         self._dry = np.zeros((len(tracks), block_samples), dtype=np.float32)
-        self._cued = np.zeros((2, block_samples), dtype=np.float32)
+        self._cued = np.zeros((len(tracks), 2, block_samples), dtype=np.float32)
         self._handlers: dict[type, Callable[[Any], None]] = {
             SetParam: self._set_param,
             PushMel: self._push_mel,
-            LoadTape: self._load,
-            LoadPreset: self._load,
-            CuePreset: self._load,
+            LoadTape: self._changes.ask,
+            LoadPreset: self._changes.ask,
+            CuePreset: self._changes.ask,
             CommitCue: self._commit,
             DropCue: self._drop,
             Activate: self._activate,
             Panic: self._panic,
-            StartRecording: self._load,
+            StartRecording: self._changes.ask,
             StopRecording: self._stop_recording,
             Sync: self._sync,
         }
+
+    @property
+    def revision(self) -> int:
+        """Return a number that grows when the description has changed. [render thread]"""
+        return self._revision + sum(track.revision for track in self.tracks)
 
     def receive(self, commands: Sequence[Command]) -> None:
         """Place commands that belong together; those that find no room are answered. [render thread]"""
@@ -142,13 +140,16 @@ class Renderer:
     def render(self, out: Audio) -> None:
         """Write the next block, `out` `[4, samples]`: master and cue, left and right. [render thread]"""
         count = out.shape[1]
-        self._collect_loaded()
+        for activation in self._changes.collect():
+            if self._self_activating:
+                self._apply(activation, self.sample)
         self.master.begin()
         self.cue.begin()
         begin = 0
         for offset, commands in self._queue.due(self.sample, count):
-            self._render_tracks(begin, offset)
-            begin = offset
+            if not all(isinstance(command, Sync) for command in commands):  # which no replay will see
+                self._render_tracks(begin, offset)
+                begin = offset
             for command in commands:
                 self._apply(command, self.sample + offset)
         self._render_tracks(begin, count)
@@ -164,9 +165,10 @@ class Renderer:
         part = slice(begin, end)
         for index, track in enumerate(self.tracks):
             wet = self._wet[index, :, part]
-            track.render(wet, self._dry[index, part], self._cued[:, part])
+            cue = self._cued[index, :, part]
+            track.render(wet, self._dry[index, part], cue)
             self.master.sum[:, part] += wet
-            self.cue.sum[:, part] += self._cued[:, part]
+            self.cue.sum[:, part] += cue
         self.master.strip.apply(self.master.sum[:, part])
 
     def _write_stems(self, out: Audio) -> None:
@@ -188,6 +190,12 @@ class Renderer:
             late_samples = 0 if command.at_sample == NOW else max(at_sample - command.at_sample, 0)
             self._emit(Accepted(placed, late_samples))
 
+    @property
+    def bad_samples(self) -> int:
+        """Return how many samples were not finite so far, and replaced by silence. [render thread]"""
+        buses = self.master.limiter.bad_samples + self.cue.limiter.bad_samples
+        return buses + sum(track.bad_samples for track in self.tracks)
+
     def show(self, status: Any) -> None:
         """Write meters and counts to the status page, after a block. [render thread]"""
         queue = self._queue
@@ -197,6 +205,7 @@ class Renderer:
         status["queued_commands"] = len(queue)
         status["refused_commands"] = queue.refused
         status["commands"] = self.applied
+        status["bad_samples"] = self.bad_samples
         status["reduction_db"] = self.master.limiter.reduction_db
         status["recording"] = int(self.stems is not None)
         if self.stems is not None:
@@ -204,122 +213,71 @@ class Renderer:
         for index, track in enumerate(self.tracks):
             shown = status.track(index)
             measure(self._wet[index], shown["peak"], shown["rms"])
+            shown["cue_peak"] = np.max(np.abs(self._cued[index]))
             shown["held_frames"] = track.counters().get("held_frames", 0)
 
     def _track(self, command: Any) -> Track | None:
         track = self._by_name.get(command.track)
         if track is None:
-            self._emit(Failed(command.origin, f"/track/{command.track}", "there is no such track"))
+            self._emit(Failed(command.origin, address_of(command), "there is no such track"))
         return track
 
     def _set_param(self, command: SetParam) -> None:
         if not math.isfinite(command.value):
-            self._emit(Failed(command.origin, command.param, "the value is not a finite number"))
+            self._refuse_param(command, "the value is not a finite number")
         elif command.track == MASTER:
-            if command.param == "gain_db":
-                self.master.strip.set_param("gain_db", STRIP_SPECS["gain_db"].clamp(command.value))
+            self._set_master(command)
         elif (track := self._track(command)) is not None:
             if not track.set_param(command.param, command.value):
-                reason = "the track's present preset has no such parameter"
-                self._emit(Failed(command.origin, f"/track/{track.name}/param/{command.param}", reason))
-            for pending in self._pending.values():
-                if getattr(pending.command, "track", None) == track.name:
-                    pending.changes.append((command.param, command.value))
+                self._refuse_param(command, "the track's present preset has no such parameter")
+            self._changes.note_param(track.name, command.param, command.value)
             if command.param == "solo":
                 self.apply_solo()
 
+    def _set_master(self, command: SetParam) -> None:
+        if command.param == "gain_db":
+            self.master.strip.set_param("gain_db", STRIP_SPECS["gain_db"].clamp(command.value))
+        else:
+            self._refuse_param(command, "the master bus has no such parameter")
+
+    def _refuse_param(self, command: SetParam, reason: str) -> None:
+        place = "/master" if command.track == MASTER else f"/track/{command.track}/param"
+        self._emit(Failed(command.origin, f"{place}/{command.param}", reason))
+
     def apply_solo(self) -> None:
+        """Close every track that is not solo while one is. [render thread]"""
         any_solo = any(track.strip.values["solo"] for track in self.tracks)
         for track in self.tracks:
             track.strip.silence(any_solo and not track.strip.values["solo"])
 
     def _push_mel(self, command: PushMel) -> None:
         track = self._track(command)
-        if track is not None:
-            track.push_frames(command.index, command.frames)
-
-    def _load(self, command: LoadPreset | CuePreset | LoadTape | StartRecording) -> None:
-        self._tickets += 1
-        job = self._job_for(command, self._tickets)
-        if job is not None:
-            self._pending[self._tickets] = _Pending(command)
-            self._loader.ask(job)
-
-    def _job_for(
-        self, command: LoadPreset | CuePreset | LoadTape | StartRecording, ticket: int
-    ) -> Job | None:
-        if isinstance(command, StartRecording):
-            return StemsJob(ticket, command.folder, command.format)
-        track = self._track(command)
-        if track is None:
-            return None
-        if isinstance(command, LoadTape):
-            return TapeJob(ticket, track.playing.voice.runner.spec.mel, command.path)
-        return VoiceJob(ticket, command.body, track.live_values())
-
-    def _collect_loaded(self) -> None:
-        while (loaded := self._loader.finished()) is not None:
-            pending = self._pending.get(loaded.ticket)
-            if pending is None:
-                continue
-            if loaded.error is not None:
-                del self._pending[loaded.ticket]
-                self._emit(Failed(pending.command.origin, _address_of(pending.command), str(loaded.error)))
-                continue
-            pending.loaded = loaded
-            if self._self_activating:
-                self.receive([Activate(loaded.ticket, loaded.details, NOW, pending.command.origin)])
+        if track is not None and not track.push_frames(command.index, command.frames):
+            bands = track.playing.voice.runner.spec.bands
+            reason = f"the model takes {bands} bands a frame, these have {command.frames.shape[0]}"
+            self._emit(Failed(command.origin, f"/track/{track.name}/mel", reason))
 
     def _activate(self, command: Activate) -> None:
-        self._collect_loaded()
-        pending = self._pending.pop(command.ticket, None)
-        if pending is None or pending.loaded is None:
-            self._emit(Failed(command.origin, "", f"nothing was loaded under ticket {command.ticket}"))
-            return
-        if not self._self_activating and pending.loaded.details != command.details:
-            reason = f"what is loaded now differs from the journal: {pending.loaded.details}"
-            self._emit(Failed(command.origin, _address_of(pending.command), reason))
-        asked, result = pending.command, pending.loaded.result
-        self.revision += 1
-        if isinstance(asked, StartRecording):
-            self.begin_recording(result)
-            return
-        track = self._by_name[asked.track]
-        if isinstance(asked, LoadTape):
-            put_tape: Any = track.playing.voice.source
-            put_tape.put_tape(asked.slot, result)
-            return
-        self._arrive(track, asked, result, pending.changes)
-
-    def _arrive(
-        self,
-        track: Track,
-        asked: LoadPreset | CuePreset,
-        prepared: Prepared,
-        changes: list[tuple[str, float]],
-    ) -> None:
-        for name, value in changes:
-            if not name.startswith("fx."):
-                prepared.set_param(name, value)
-        if isinstance(asked, CuePreset):
-            track.audition(prepared)
-        else:
-            track.swap(prepared, asked.crossfade_ms)
+        if not self._self_activating:
+            self._changes.collect()
+        self._changes.activate(command)
+        self._revision += 1
 
     def _commit(self, command: CommitCue) -> None:
-        self._with_candidate(command, lambda track: track.commit(command.crossfade_ms))
+        if math.isfinite(command.crossfade_ms):
+            self._with_candidate(command, lambda track: track.commit(command.crossfade_ms))
+        else:
+            reason = "the crossfade is not a finite number of milliseconds"
+            self._emit(Failed(command.origin, f"/track/{command.track}/cue", reason))
 
     def _drop(self, command: DropCue) -> None:
         self._with_candidate(command, Track.drop)
 
     def _with_candidate(self, command: CommitCue | DropCue, act: Callable[[Track], bool]) -> None:
         track = self._track(command)
-        if track is None:
-            return
-        if not act(track):
+        if track is not None and not act(track):
             reason = f"nothing is being auditioned; send /track/{track.name}/cue NAME first"
             self._emit(Failed(command.origin, f"/track/{track.name}/cue", reason))
-        self.revision += 1
 
     def _panic(self, command: Panic) -> None:
         for track in self.tracks:
@@ -328,8 +286,10 @@ class Renderer:
     def begin_recording(self, stems: Stems) -> None:
         """Write stems from the next block on, in place of earlier ones. [render thread]"""
         if self.stems is not None:
-            self.stems.end(self.sample)
+            self.end_recording()
+        stems.begin(self.sample)
         self.stems = stems
+        self._revision += 1
         self._emit(Notice("recording", stems.folder, self.sample))
 
     def _stop_recording(self, command: StopRecording) -> None:
@@ -344,14 +304,7 @@ class Renderer:
         self.stems.end(self.sample)
         self._loader.retire(self.stems)
         self.stems = None
-        self.revision += 1
+        self._revision += 1
 
     def _sync(self, command: Sync) -> None:
         self._emit(Synced(command.origin, command.token))
-
-
-def _address_of(command: LoadPreset | CuePreset | LoadTape | StartRecording) -> str:
-    if isinstance(command, StartRecording):
-        return "/record/start"
-    verb = {LoadPreset: "preset", CuePreset: "cue", LoadTape: "tape/load"}[type(command)]
-    return f"/track/{command.track}/{verb}"

@@ -80,5 +80,11 @@ class Strip:
         open_ = not (self.values["mute"] or self._silenced)
         gain = db_to_linear(self.values["gain_db"]) if open_ else 0.0
         pan = self.values["pan"]
-        self._left.move_to(gain * min(1.0 - pan, 1.0))
-        self._right.move_to(gain * min(1.0 + pan, 1.0))
+        _move(self._left, gain * min(1.0 - pan, 1.0))
+        _move(self._right, gain * min(1.0 + pan, 1.0))
+
+
+def _move(ramp: Ramp, level: float) -> None:
+    """Aim a ramp; a message that changes nothing must not hold a closing strip open. [render thread]"""
+    if level != ramp.target:
+        ramp.move_to(level)

@@ -1,8 +1,10 @@
-"""A track: the voice that plays, the one that leaves, and the candidate on the cue bus."""
+"""A track: the voice that plays, the ones that come and go, and the candidate on the cue bus."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,32 +17,74 @@ from synthhost.engine.loading import Loader, Prepared
 from synthhost.engine.strip import STRIP_PARAMS, STRIP_SPECS, Strip
 
 _CUE_FADE_MS = 10.0
+LONGEST_FADE_MS = 600_000.0
+
+
+@dataclass(slots=True, eq=False)
+class _Cued:
+    """A voice that is heard on the cue bus, with its level there."""
+
+    prepared: Prepared
+    level: Ramp
+
+
+@dataclass(slots=True, eq=False)
+class _Arrival:
+    """A voice that is to be crossfaded in, with its place on the cue bus if it comes from there."""
+
+    prepared: Prepared
+    crossfade_ms: float
+    cued: _Cued | None
+
+
+@dataclass(slots=True, eq=False)
+class _Fade:
+    """A crossfade that is going on."""
+
+    leaving: Prepared
+    cued: _Cued | None  # the arriving voice's place on the cue bus, which it leaves
+    position: float
+    step: float
 
 
 class Track:
-    """Source, model, effects, gain and pan, with crossfaded changes of all of them."""
+    """Source, model, effects, gain and pan, with crossfaded changes of all of them.
+
+    Attributes:
+        playing: The voice that plays, or arrives while a crossfade goes on.
+        revision: Grows when another voice begins to play or to be auditioned, or none is any more.
+    """
 
     def __init__(self, name: str, index: int, prepared: Prepared, loader: Loader, sample_rate: int) -> None:
         self.name = name
         self.index = index
         self.playing = prepared
-        self.candidate: Prepared | None = None
+        self.revision = 0
         self.strip = Strip(sample_rate)
         self._loader = loader
         self._sample_rate = sample_rate
-        self._leaving: Prepared | None = None
-        self._fade_done = 0
-        self._fade_samples = 1
-        self._came_from_cue = False
-        self._arrivals: deque[tuple[Prepared, float, bool]] = deque()
-        self._cue_gain = Ramp(0.0, ms_to_samples(_CUE_FADE_MS, sample_rate))
+        self._fade: _Fade | None = None
+        self._arrivals: deque[_Arrival] = deque()
+        self._cued: _Cued | None = None
+        self._dropped: list[_Cued] = []  # candidates in their last milliseconds
+        self._retired_bad_samples = 0
         self._reset_when_closed = False
         self._spare_wet = np.empty((2, 0), dtype=np.float32)
+
+    @property
+    def candidate(self) -> Prepared | None:
+        """Return what is being auditioned. [render thread]"""
+        return self._cued.prepared if self._cued is not None else None
 
     @property
     def values(self) -> dict[str, float]:
         """Return where every parameter of the track stands or is going. [render thread]"""
         return {**self.playing.values, **self.strip.values}
+
+    @property
+    def bad_samples(self) -> int:
+        """Return how many samples of the track's models were not finite so far. [render thread]"""
+        return self._retired_bad_samples + sum(one.voice.bad_samples for one in self._voices())
 
     def live_values(self) -> dict[str, float]:
         """Return where the source stands now, for a voice that is to join in. [render thread]"""
@@ -50,116 +94,150 @@ class Track:
 
     def take_cost(self) -> float:
         """Return the seconds the track's models took since the last call. [render thread]"""
-        voices = (self.playing, self._leaving, self.candidate)
-        return sum(one.voice.take_cost() for one in voices if one is not None)
+        return sum(one.voice.take_cost() for one in self._voices())
 
     def counters(self) -> dict[str, int]:
         """Return what the playing source held or missed. [render thread]"""
         return self.playing.voice.source.counters()
 
     def set_param(self, name: str, value: float) -> bool:
-        """Move a parameter, of the candidate too; False if the track has none so named. [render thread]"""
+        """Move a parameter, of waiting voices and the candidate too; False if none has one so named.
+
+        [render thread]
+        """
         if name in STRIP_SPECS:
             self.strip.set_param(name, STRIP_SPECS[name].clamp(value))
-            self._reset_when_closed = False
+            self._reset_when_closed &= bool(self.strip.values["mute"])
             return True
         known = self.playing.set_param(name, value)
         if not name.startswith("fx."):  # another preset's chain is another chain
             for prepared in self._beside():
-                prepared.set_param(name, value)
+                known |= prepared.set_param(name, value)
         return known
 
-    def push_frames(self, index: int | None, frames: Features) -> None:
-        """Hand frames `[bands, frames]` to the source, and to the candidate's. [render thread]"""
+    def push_frames(self, index: int | None, frames: Features) -> bool:
+        """Hand frames `[bands, frames]` to every source of the track; False if they fit none.
+
+        [render thread]
+        """
+        taken = False
         for prepared in (self.playing, *self._beside()):
-            prepared.voice.source.push(index, frames)
+            if frames.shape[0] == prepared.voice.runner.spec.bands:
+                prepared.voice.source.push(index, frames)
+                taken = True
+        return taken
 
     def swap(self, prepared: Prepared, crossfade_ms: float) -> None:
         """Crossfade to another voice, after any fade that is still going on. [render thread]"""
-        self._arrivals.append((prepared, crossfade_ms, False))
+        self._arrivals.append(_Arrival(prepared, crossfade_ms, None))
 
     def audition(self, prepared: Prepared) -> None:
-        """Play a candidate on the cue bus in place of an earlier one. [render thread]"""
-        if self.candidate is not None:
-            self._loader.retire(self.candidate)
-        self.candidate = prepared
-        self._cue_gain.jump_to(0.0)
-        self._cue_gain.move_to(1.0)
+        """Play a candidate on the cue bus; an earlier one fades out. [render thread]"""
+        self.drop()
+        self._cued = _Cued(prepared, Ramp(0.0, ms_to_samples(_CUE_FADE_MS, self._sample_rate)))
+        self._cued.level.move_to(1.0)
+        self.revision += 1
 
     def commit(self, crossfade_ms: float) -> bool:
-        """Crossfade to the candidate; False if there is none. [render thread]"""
-        if self.candidate is None:
+        """Crossfade to the candidate, off the cue bus; False if there is none. [render thread]"""
+        if self._cued is None:
             return False
-        self._arrivals.append((self.candidate, crossfade_ms, True))
-        self.candidate = None
+        self._arrivals.append(_Arrival(self._cued.prepared, crossfade_ms, self._cued))
+        self._cued = None
+        self.revision += 1
         return True
 
     def drop(self) -> bool:
         """Fade the candidate out; False if there is none. [render thread]"""
-        if self.candidate is None:
+        if self._cued is None:
             return False
-        self._cue_gain.move_to(0.0)
+        self._cued.level.move_to(0.0)
+        self._dropped.append(self._cued)
+        self._cued = None
+        self.revision += 1
         return True
 
     def panic(self) -> None:
-        """Mute within a few milliseconds, then forget effect tails. [render thread]"""
+        """Mute within a few milliseconds, on the cue bus too, then forget effect tails. [render thread]"""
         self.strip.set_param("mute", 1.0)
         self._reset_when_closed = True
-        if self.candidate is not None:
-            self._cue_gain.move_to(0.0)
+        self.drop()
+        arriving = [arrival.cued for arrival in self._arrivals]
+        for cued in (*arriving, self._fade.cued if self._fade is not None else None):
+            if cued is not None:
+                cued.level.move_to(0.0)
+        self.revision += 1
 
     def render(self, wet: Audio, dry: Audio, cue: Audio) -> None:
         """Write the next samples: `wet` and `cue` `[2, samples]`, `dry` `[samples]`. [render thread]"""
-        if self._leaving is None and self._arrivals:
-            self._begin_fade()
-        self.playing.voice.render(wet, dry)
+        if self._fade is None and self._arrivals:
+            self._begin_fade(self._arrivals.popleft())
         cue[:] = 0.0
-        if self._leaving is not None:
-            self._fade(wet, dry, cue)
+        self.playing.voice.render(wet, dry)
+        if self._fade is not None:
+            self._continue_fade(self._fade, wet, dry, cue)
         self.strip.apply(wet)
         if self._reset_when_closed and self.strip.closed:
-            self.playing.voice.effects.reset()
-            self._reset_when_closed = False
-        if self.candidate is not None:
-            self._render_candidate(cue)
+            self._forget_tails()
+        for cued in self._cued_apart():
+            self._render_cued(cued, cue)
+        self._retire_dropped()
+
+    def _voices(self) -> Iterator[Prepared]:
+        """Yield every voice of the track but those that wait in silence. [render thread]"""
+        yield self.playing
+        if self._fade is not None:
+            yield self._fade.leaving
+        for cued in self._cued_apart():
+            yield cued.prepared
 
     def _beside(self) -> list[Prepared]:
-        waiting = [arriving for arriving, _, _ in self._arrivals]
-        return waiting if self.candidate is None else [*waiting, self.candidate]
+        """Return the voices that may come to play. [render thread]"""
+        waiting = [arrival.prepared for arrival in self._arrivals]
+        return waiting if self._cued is None else [*waiting, self._cued.prepared]
 
-    def _begin_fade(self) -> None:
-        arriving, crossfade_ms, self._came_from_cue = self._arrivals.popleft()
-        self._leaving, self.playing = self.playing, arriving
-        self._fade_done = 0
-        self._fade_samples = max(ms_to_samples(crossfade_ms, self._sample_rate), 1)
+    def _cued_apart(self) -> list[_Cued]:
+        """Return what is heard on the cue bus and does not play yet. [render thread]"""
+        waiting = [arrival.cued for arrival in self._arrivals if arrival.cued is not None]
+        return [*waiting, *self._dropped, *([] if self._cued is None else [self._cued])]
 
-    def _fade(self, wet: Audio, dry: Audio, cue: Audio) -> None:
-        leaving = self._leaving
-        assert leaving is not None
-        count = dry.shape[0]
-        old_wet, old_dry = self._spare(count)
-        leaving.voice.render(old_wet, old_dry)
-        if self._came_from_cue:
-            silence = np.zeros_like(wet)
-            crossfade(wet, silence, cue, self._fade_done, self._fade_samples)
-        crossfade(old_dry, dry, dry, self._fade_done, self._fade_samples)
-        self._fade_done = crossfade(old_wet, wet, wet, self._fade_done, self._fade_samples)
-        if self._fade_done >= self._fade_samples:
-            self._loader.retire(leaving)
-            self._leaving = None
+    def _begin_fade(self, arrival: _Arrival) -> None:
+        fade_ms = min(max(arrival.crossfade_ms, 0.0), LONGEST_FADE_MS)
+        step = 1.0 / max(ms_to_samples(fade_ms, self._sample_rate), 1)
+        self._fade = _Fade(self.playing, arrival.cued, 0.0, step)
+        self.playing = arrival.prepared
+        self.revision += 1
 
-    def _render_candidate(self, cue: Audio) -> None:
-        candidate = self.candidate
-        assert candidate is not None
-        count = cue.shape[1]
-        wet, dry = self._spare(count)
-        candidate.voice.render(wet, dry)
-        curve = np.empty(count, dtype=np.float32)
-        self._cue_gain.fill(curve)
-        cue += wet * curve
-        if self._cue_gain.settled and self._cue_gain.value == 0.0:
-            self._loader.retire(candidate)
-            self.candidate = None
+    def _continue_fade(self, fade: _Fade, wet: Audio, dry: Audio, cue: Audio) -> None:
+        old_wet, old_dry = self._spare(dry.shape[0])
+        fade.leaving.voice.render(old_wet, old_dry)
+        if fade.cued is not None:
+            crossfade(wet * _filled(fade.cued.level, wet), np.zeros_like(wet), cue, fade.position, fade.step)
+        crossfade(old_dry[None], dry[None], dry[None], fade.position, fade.step)
+        fade.position = crossfade(old_wet, wet, wet, fade.position, fade.step)
+        if fade.position >= 1.0:
+            self._retire(fade.leaving)
+            self._fade = None
+
+    def _render_cued(self, cued: _Cued, cue: Audio) -> None:
+        wet, dry = self._spare(cue.shape[1])
+        cued.prepared.voice.render(wet, dry)
+        cue += wet * _filled(cued.level, wet)
+
+    def _retire_dropped(self) -> None:
+        for cued in [cued for cued in self._dropped if cued.level.settled]:
+            self._dropped.remove(cued)
+            self._retire(cued.prepared)
+
+    def _retire(self, prepared: Prepared) -> None:
+        self._retired_bad_samples += prepared.voice.bad_samples
+        self._loader.retire(prepared)
+
+    def _forget_tails(self) -> None:
+        self.playing.voice.effects.reset()
+        if self._fade is not None:
+            self._fade.leaving.voice.effects.reset()
+        self._reset_when_closed = False
 
     def _spare(self, count: int) -> tuple[Audio, Audio]:
         if self._spare_wet.shape[1] != count:
@@ -170,10 +248,11 @@ class Track:
         """Return what the control side must know of the track."""
         voice = self.playing.voice
         spec = voice.runner.spec
+        candidate = self.candidate
         return {
             "index": self.index,
             "preset": self.playing.name,
-            "cue": self.candidate.name if self.candidate else None,
+            "cue": candidate.name if candidate is not None else None,
             "source": voice.source.kind,
             "bands": spec.bands,
             "model": {"name": spec.name, "family": spec.family, "chunk_frames": voice.chunk_frames},
@@ -181,3 +260,10 @@ class Track:
             "macros": self.playing.body.get("macros", []),
             "values": self.values,
         }
+
+
+def _filled(level: Ramp, like: Audio) -> Audio:
+    """Return the next values of a ramp, one a sample of `like`. [render thread]"""
+    curve = np.empty(like.shape[-1], dtype=np.float32)
+    level.fill(curve)
+    return curve

@@ -12,6 +12,8 @@ from synthhost.core.params import ParamSpec
 from synthhost.core.seams import Effects, Runner, Source
 from synthhost.engine.fifo import SampleFifo
 
+_PIECE_SAMPLES = 512  # asked of the model at a time, so that the queue's size does not depend on the block's
+
 
 class RateConverter(Protocol):
     """Joins a model's rate to the engine's, in any block sizes, with the same samples."""
@@ -46,7 +48,7 @@ class Voice:
         self._state = runner.new_state(1)
         self._frames = np.zeros((1, spec.bands, chunk_frames), dtype=np.float32)
         self._chunk_samples = chunk_frames * spec.hop_samples
-        self._fifo = SampleFifo(4 * self._chunk_samples + 8192)
+        self._fifo = SampleFifo(converter.needed(_PIECE_SAMPLES) + 1 + 2 * self._chunk_samples)
         self._stereo = np.zeros((2, 0), dtype=np.float32)
 
     @property
@@ -67,10 +69,8 @@ class Voice:
         [render thread]
         """
         count = dry.shape[0]
-        wanted = self.converter.needed(count)
-        while len(self._fifo) < wanted:
-            self._step()
-        dry[:] = self.converter.take(count, self._fifo.take(wanted))
+        for begin in range(0, count, _PIECE_SAMPLES):
+            self._pull(dry[begin : begin + _PIECE_SAMPLES])
         if self._stereo.shape[1] != count:
             self._stereo = np.empty((2, count), dtype=np.float32)
         self._stereo[:] = dry
@@ -88,6 +88,13 @@ class Voice:
         """Return the seconds spent in the model since the last call. [render thread]"""
         spent, self.model_seconds = self.model_seconds, 0.0
         return spent
+
+    def _pull(self, out: Audio) -> None:
+        count = out.shape[0]
+        wanted = self.converter.needed(count)
+        while len(self._fifo) < wanted:
+            self._step()
+        out[:] = self.converter.take(count, self._fifo.take(wanted))
 
     def _step(self) -> None:
         begun = perf_counter()

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthhost.core.arrays import Audio
-from synthhost.effects.crossfade import crossfade
+from synthhost.engine.crossfade import crossfade
 
 LENGTH = 960
 STEP = 1.0 / LENGTH

@@ -1,0 +1,177 @@
+"""Changes that must be loaded first: asked for under a ticket, prepared elsewhere, activated at a sample."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from synthhost.core.messages import (
+    Activate,
+    Command,
+    CuePreset,
+    Event,
+    Failed,
+    LoadPreset,
+    LoadTape,
+    StartRecording,
+)
+from synthhost.engine.loading import (
+    Job,
+    Loaded,
+    Loader,
+    Prepared,
+    Stems,
+    StemsJob,
+    TapeJob,
+    TapePlayer,
+    VoiceJob,
+)
+from synthhost.engine.track import Track
+
+Change = LoadPreset | CuePreset | LoadTape | StartRecording
+
+_NO_TAPE = "the track's present preset plays no tape; change to one that does first"
+
+
+@dataclass(slots=True)
+class _Pending:
+    """Something being loaded: what asked for it, and what was changed meanwhile."""
+
+    command: Change
+    job: Job
+    values: dict[str, float] = field(default_factory=dict)  # parameters moved since, each in its own unit
+    loaded: Loaded | None = None
+
+
+class Changes:
+    """Numbers what is asked for, has it loaded, and puts it in its place when it is activated.
+
+    Args:
+        tracks: By name.
+        loader: Does the work elsewhere.
+        emit: Takes answers.
+        begin_recording: Called with open stems.
+        checked: Whether what is loaded must be what the activation describes (in a replay).
+    """
+
+    def __init__(
+        self,
+        tracks: Mapping[str, Track],
+        loader: Loader,
+        emit: Callable[[Event], None],
+        begin_recording: Callable[[Stems], None],
+        *,
+        checked: bool,
+    ) -> None:
+        self._tracks = tracks
+        self._loader = loader
+        self._emit = emit
+        self._begin_recording = begin_recording
+        self._checked = checked
+        self._tickets = 0
+        self._pending: dict[int, _Pending] = {}
+
+    def ask(self, command: Change) -> None:
+        """Have something loaded, under the next ticket. [render thread]"""
+        self._tickets += 1  # refused ones too: a replay counts the same
+        job = self._job_for(command, self._tickets)
+        if job is not None:
+            self._pending[self._tickets] = _Pending(command, job)
+            self._loader.ask(job)
+
+    def note_param(self, track: str, name: str, value: float) -> None:
+        """Remember a value for the voices that are still being loaded for a track. [render thread]"""
+        for pending in self._pending.values():
+            if getattr(pending.command, "track", None) == track:
+                pending.values[name] = value
+
+    def collect(self) -> list[Activate]:
+        """Answer what failed; return the commands that put what is ready in its place. [render thread]"""
+        ready = []
+        while (loaded := self._loader.finished()) is not None:
+            pending = self._pending[loaded.ticket]
+            pending.loaded = loaded
+            if loaded.error is not None:
+                del self._pending[loaded.ticket]
+                self._fail(pending.command, str(loaded.error))
+            else:
+                ready.append(Activate(loaded.ticket, loaded.details, origin=pending.command.origin))
+        return ready
+
+    def activate(self, command: Activate) -> None:
+        """Put what was loaded under a ticket in its place now. [render thread]"""
+        pending = self._pending.get(command.ticket)
+        if pending is None or pending.loaded is None:
+            self._emit(Failed(command.origin, "", f"nothing was loaded under ticket {command.ticket}"))
+            return
+        del self._pending[command.ticket]
+        asked, loaded = pending.command, pending.loaded
+        if self._checked and loaded.details != command.details:
+            self._fail(asked, f"what is loaded now differs from the journal: {loaded.details}")
+        if isinstance(asked, StartRecording):
+            self._begin_recording(loaded.result)
+        elif isinstance(asked, LoadTape):
+            self._put_tape(asked, pending.job, loaded.result)
+        else:
+            self._arrive(asked, loaded.result, pending.values)
+
+    def _job_for(self, command: Change, ticket: int) -> Job | None:
+        if isinstance(command, StartRecording):
+            return StemsJob(ticket, command.folder, command.format)
+        track = self._tracks.get(command.track)
+        if track is None:
+            self._fail(command, "there is no such track")
+        elif isinstance(command, LoadTape):
+            if _tape_player(track, command.slot) is not None:
+                return TapeJob(ticket, track.playing.voice.runner.spec.mel, command.path)
+            self._fail(command, _NO_TAPE)
+        elif not math.isfinite(getattr(command, "crossfade_ms", 0.0)):
+            self._fail(command, "the crossfade is not a finite number of milliseconds")
+        else:
+            return VoiceJob(ticket, command.body, track.live_values())
+        return None
+
+    def _arrive(
+        self, asked: LoadPreset | CuePreset, prepared: Prepared, changed: Mapping[str, float]
+    ) -> None:
+        for name, value in changed.items():
+            if not name.startswith("fx."):
+                prepared.set_param(name, value)
+        track = self._tracks[asked.track]
+        if isinstance(asked, CuePreset):
+            track.audition(prepared)
+        else:
+            track.swap(prepared, asked.crossfade_ms)
+
+    def _put_tape(self, asked: LoadTape, job: Job, tape: Any) -> None:
+        track = self._tracks[asked.track]
+        player = _tape_player(track, asked.slot)
+        assert isinstance(job, TapeJob)
+        if player is None:
+            self._fail(asked, _NO_TAPE)
+        elif job.mel != track.playing.voice.runner.spec.mel:
+            self._fail(asked, "the track has changed to another model meanwhile; load the tape again")
+        else:
+            self._loader.retire(player.tapes[asked.slot])
+            player.put_tape(asked.slot, tape)
+            return
+        self._loader.retire(tape)
+
+    def _fail(self, command: Change, reason: str) -> None:
+        self._emit(Failed(command.origin, address_of(command), reason))
+
+
+def address_of(command: Command) -> str:
+    """Return the address that a command answers to. [render thread]"""
+    if isinstance(command, StartRecording):
+        return "/record/start"
+    verb = {LoadPreset: "preset", CuePreset: "cue", LoadTape: "tape/load"}.get(type(command))
+    track = f"/track/{getattr(command, 'track', '')}"
+    return f"{track}/{verb}" if verb is not None else track
+
+
+def _tape_player(track: Track, slot: str) -> TapePlayer | None:
+    source: Any = track.playing.voice.source
+    return source if isinstance(source, TapePlayer) and slot in source.tapes else None
