@@ -48,7 +48,7 @@ class VoiceFactory:
         self._seed = seed
         self._chunk_of = chunk_of
         self._models: OrderedDict[str, Runner] = OrderedDict()
-        self._tapes: OrderedDict[tuple[str, str], Tape] = OrderedDict()
+        self._tapes: OrderedDict[tuple[str, MelSpec], Tape] = OrderedDict()
 
     def runner(self, reference: str) -> Runner:
         """Return a model's runner, loaded once."""
@@ -71,7 +71,7 @@ class VoiceFactory:
                 f"{path}: the sound has changed since it was written down (sha256 {digest[:12]}…, "
                 f"expected {sha256[:12]}…). Put the original back to hear the same again."
             )
-        key = (digest, spec.convention)
+        key = (digest, spec)
         if key not in self._tapes:
             self._tapes[key] = load_tape(Path(path), spec)
             if len(self._tapes) > _TAPES_KEPT:

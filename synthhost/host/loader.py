@@ -71,6 +71,7 @@ class ThreadedLoader:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._done: deque[Loaded] = deque()
         self._retired: deque[Any] = deque()
+        self._resting: list[Any] = []  # retired a turn ago: by now the render thread has surely let go
         self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
         self._thread.start()
 
@@ -101,12 +102,17 @@ class ThreadedLoader:
                 continue
             if job is None:
                 self._let_go_of_retired()
+                self._let_go_of_retired()
                 return
             self._done.append(self._workshop.carry_out(job))
+            self._let_go_of_retired()
 
     def _let_go_of_retired(self) -> None:
+        """Free what was handed over before the last turn; what came since waits for the next."""
+        while self._resting:
+            _let_go(self._resting.pop(0))
         while self._retired:
-            _let_go(self._retired.popleft())
+            self._resting.append(self._retired.popleft())
 
 
 def _let_go(thing: Any) -> None:

@@ -37,9 +37,13 @@ class Places:
         Raises:
             SourceError: There is no such file.
         """
-        path = Path(given).expanduser().absolute()
-        if not path.is_file():
-            raise SourceError(f"{given}: there is no such sound file. Give an absolute path.")
+        try:
+            path = Path(given).expanduser().absolute()
+            there = path.is_file()
+        except (OSError, RuntimeError, ValueError):  # a path no system has, or the home of nobody
+            there = False
+        if not there:
+            raise SourceError(f"{given[:200]}: there is no such sound file. Give an absolute path.")
         return str(path)
 
     def take(self, name: str | None) -> str:

@@ -42,6 +42,10 @@ class Recording:
         """Return what ended the recording early, a sentence, or None. [any thread]"""
         return self._writer.error
 
+    def begin(self, start_sample: int) -> None:
+        """Say where in time the take begins, once that is known for certain. [render thread]"""
+        self._writer.place(start_sample)
+
     def write(self, name: str, block: Audio) -> None:
         """Hand a block `[channels, samples]` to one stem. [render thread]"""
         self._taps[name].write(block)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -14,6 +14,9 @@ from synthhost.core.region import Region
 from synthhost.core.rings import AudioRing, ByteRing
 
 _PREFIX = "synthhost-"
+_RUN_FOLDER = re.compile(
+    r"synthhost-([1-9][0-9]{0,9})-[a-z0-9_]{8}"
+)  # the process that made it, then mkdtemp's
 _COMMAND_BYTES = 8 << 20
 _EVENT_BYTES = 32 << 20
 _BOARD_BYTES = 4 << 20
@@ -61,13 +64,20 @@ def new_run_folder() -> Path:
     memory = Path("/dev/shm")
     parent = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
     for old in parent.glob(f"{_PREFIX}*-*"):
-        if not _alive(old):
+        if _abandoned(old):
             shutil.rmtree(old, ignore_errors=True)
     return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
 
 
-def _alive(folder: Path) -> bool:
-    with contextlib.suppress(ValueError, ProcessLookupError):
-        os.kill(int(folder.name.split("-")[1]), 0)
+def _abandoned(folder: Path) -> bool:
+    """Whether a folder is a run's whose process has ended; what is no run's is nobody's to remove."""
+    named = _RUN_FOLDER.fullmatch(folder.name)
+    if named is None:
+        return False
+    try:
+        os.kill(int(named[1]), 0)
+    except ProcessLookupError:
         return True
+    except (OSError, OverflowError):  # another user's
+        return False
     return False

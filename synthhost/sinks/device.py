@@ -73,11 +73,16 @@ def find_device(wanted: str | None) -> OutputDevice:
     listing = "; ".join(f"{one.index}: {one.name} ({one.host_api})" for one in devices)
     if wanted is None:
         return next((one for one in devices if one.is_default), devices[0])
-    matches = [one for one in devices if wanted == str(one.index) or wanted.lower() in one.name.lower()]
-    matches = matches or [one for one in devices if wanted.lower() in one.host_api.lower()]
-    if not matches:
-        raise DeviceError(f"No output device is called {wanted!r}. There are: {listing}.")
-    return matches[0]
+    text = wanted.lower()
+    for matches in (
+        lambda one: text in (str(one.index), one.name.lower()),
+        lambda one: text in one.name.lower(),
+        lambda one: text in one.host_api.lower(),
+    ):
+        found = next(filter(matches, devices), None)
+        if found is not None:
+            return found
+    raise DeviceError(f"No output device is called {wanted!r}. There are: {listing}.")
 
 
 def choose_rate(device: OutputDevice, wanted_rate: int) -> int:

@@ -102,6 +102,13 @@ class StemWriter:
         """Return where the render thread leaves the blocks of a stem; all taps begin at `start_sample`."""
         return self._stems[name].tap
 
+    def place(self, start_sample: int) -> None:
+        """Say where in time the first sample lies, before anything is written. [render thread]"""
+        self._start_sample = start_sample
+        for stem in self._stems.values():
+            if isinstance(stem.file, WavFile):
+                stem.file.start_sample = start_sample
+
     @property
     def paths(self) -> dict[str, Path]:
         """The files, by stem name."""

@@ -50,6 +50,9 @@ class WavFile:
     """One growing WAV file; gaps are silence, and the header says what is on disk after each `publish`.
 
     Every method may raise OSError (a full disk, a lost folder). [writer thread]
+
+    Attributes:
+        start_sample: Where in time the first sample lies; the next `publish` writes it down.
     """
 
     def __init__(
@@ -74,7 +77,7 @@ class WavFile:
         self._encoding = encoding
         self._channels = channels
         self._rate = sample_rate
-        self._start = start_sample
+        self.start_sample = start_sample
         self._rf64_from = rf64_from_bytes
         self._frame_bytes = channels * _TAGS[encoding][1]
         self._header_bytes = len(self._header(0))
@@ -132,7 +135,7 @@ class WavFile:
 
     def _bext(self) -> bytes:
         """A broadcast chunk that says nothing but when the sound begins."""
-        body = struct.pack("<338xQH254x", max(self._start, 0), 1)
+        body = struct.pack("<338xQH254x", max(self.start_sample, 0), 1)
         assert len(body) == _BEXT_BYTES
         return struct.pack("<4sI", b"bext", _BEXT_BYTES) + body
 
