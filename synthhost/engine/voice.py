@@ -48,7 +48,7 @@ class Voice:
         self._state = runner.new_state(1)
         self._frames = np.zeros((1, spec.bands, chunk_frames), dtype=np.float32)
         self._chunk_samples = chunk_frames * spec.hop_samples
-        self._fifo = SampleFifo(converter.needed(_PIECE_SAMPLES) + 1 + 2 * self._chunk_samples)
+        self._fifo = SampleFifo(converter.needed(_PIECE_SAMPLES + 1) + self._chunk_samples)
         self._stereo = np.zeros((2, 0), dtype=np.float32)
 
     @property

@@ -14,9 +14,7 @@ from synthhost.core.region import Region
 from synthhost.core.rings import AudioRing, ByteRing
 
 _PREFIX = "synthhost-"
-_RUN_FOLDER = re.compile(
-    r"synthhost-([1-9][0-9]{0,9})-[a-z0-9_]{8}"
-)  # the process that made it, then mkdtemp's
+_RUN_FOLDER = re.compile(r"synthhost-([1-9][0-9]{0,9})-[a-z0-9_]{8}")  # of which process, then any letters
 _COMMAND_BYTES = 8 << 20
 _EVENT_BYTES = 32 << 20
 _BOARD_BYTES = 4 << 20
