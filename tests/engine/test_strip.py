@@ -63,9 +63,7 @@ def test_the_blocks_change_no_bit(cuts: list[int], gain_db: float, pan: float, m
 
 
 @pytest.mark.parametrize(("pan", "left", "right"), [(-1, 1, 0), (-0.5, 1, 0.5), (0, 1, 1), (1, 0, 1)])
-def test_balance_turns_only_the_far_side_down(
-    pan: float, left: float, right: float
-) -> None:
+def test_balance_turns_only_the_far_side_down(pan: float, left: float, right: float) -> None:
     strip = Strip(RATE)
     strip.set_param("pan", pan)
     strip.settle()
