@@ -1,7 +1,7 @@
 """A sender of OSC at an even pace, in a process of its own.
 
-`python -m bench.flood PORT MESSAGES_A_SECOND SECONDS ADDRESS...`; the addresses take turns, with a number that
-swings between 0.3 and 0.7.
+`python -m bench.flood PORT MESSAGES_A_SECOND SECONDS ADDRESS...`; the addresses take turns, with a number
+that swings between 0.3 and 0.7.
 """
 
 from __future__ import annotations
