@@ -12,6 +12,7 @@ from synthhost.control.subscriptions import to_db
 from synthhost.control.values import Values
 from synthhost.core.board import StatusPage
 from synthhost.core.errors import OscError
+from synthhost.core.latency import LatencyPart, output_parts, total_ms
 
 STATUS_NAMES = (
     "load",
@@ -91,11 +92,14 @@ class Answers:
 
     def latency(self) -> Iterator[bytes]:
         """Yield `/latency/reply track total_ms name ms name ms ...` for each track."""
-        for track, parts in self._description.get("latency", {}).items():
+        ahead, device_ms = int(self._status["ahead_samples"]), float(self._status["device_latency_ms"])
+        for track, plain in self._description.get("latency", {}).items():
+            inside = [LatencyPart(**part) for part in plain]
+            parts = [*inside, *output_parts(ahead, self.sample_rate, device_ms)]
             named: list[str | float] = []
             for part in parts:
-                named += [str(part["name"]), float(part["ms"])]
-            yield reply("/latency/reply", track, float(sum(float(part["ms"]) for part in parts)), *named)
+                named += [part.name, part.ms]
+            yield reply("/latency/reply", track, total_ms(parts), *named)
 
     def meters(self) -> Iterator[tuple[str, float, float]]:
         """Yield `/meter/master` and `/meter/NAME` with peak and RMS in dB, the louder side."""

@@ -103,8 +103,8 @@ class ControlLoop:
         self._moments.observe()
         self._server.serve(self._take, timeout_s)
         self._outbox.push_on()
+        self._follow_description()  # before the events: they speak of what it describes
         self._drain_events()
-        self._follow_description()
         self._subscriptions.tick(time.monotonic(), self._answers.read, self._answers.meters)
         self._publish()
 

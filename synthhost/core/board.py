@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy as np
 from synthhost.core.region import Region
 
 MAX_TRACKS = 32
+_READ_TRIES = 200
+_READ_GAP_S = 0.001
 
 TRACK_FIELDS = np.dtype(
     [
@@ -113,9 +116,11 @@ class JsonBoard:
         self._head[0] += 1
 
     def read(self) -> Any:
-        """Return the value, or None when nothing was written yet."""
-        while True:
+        """Return the value, or None when nothing whole has been written yet."""
+        for _ in range(_READ_TRIES):
             before = self._head[0]
             body = bytes(self._bytes[: self._head[1]])
             if before % 2 == 0 and before == self._head[0]:
                 return json.loads(body) if body else None
+            sleep(_READ_GAP_S)
+        return None  # its writer died while writing

@@ -35,13 +35,3 @@ class ModelSpec:
     receptive_frames: int  # frames that one output sample can depend on
     mel: MelSpec
     sha256: str  # of the weights file
-
-
-@dataclass(frozen=True, slots=True)
-class LatencyPart:
-    """One named delay between cause and sound. `varies` when it lies anywhere between 0 and `ms`."""
-
-    name: str
-    ms: float
-    varies: bool = False
-    note: str = ""

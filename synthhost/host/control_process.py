@@ -23,6 +23,7 @@ from synthhost.host.shared import Shared
 from synthhost.schema.preset_library import PresetLibrary
 
 _PULSE_S = 1.0
+_WANTED_BUFFER_BYTES = 4 << 20
 _STOP_LIMIT_S = 3.0
 
 
@@ -45,6 +46,11 @@ class ControlProcess:
             TimeOptions(plan.timetags, plan.arrival_delay_ms),  # type: ignore[arg-type]
         )
         server = OscServer(plan.osc_host, plan.osc_port)
+        if server.buffer_bytes < _WANTED_BUFFER_BYTES:
+            self._say(
+                f"The system grants a receive buffer of {server.buffer_bytes >> 10} KiB only: a burst of thousands "
+                "of messages may lose some (counted). Raise it: sysctl -w net.core.rmem_max=4194304."
+            )
         surroundings = Surroundings(self._table, self._log, self._notice)
         self._loop = ControlLoop(server, links, surroundings, moments)
 

@@ -11,7 +11,7 @@ import json
 import math
 import platform
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
@@ -132,10 +132,22 @@ class Journal:
         self.plan = _plan_of(header, self.path)
         self.end_sample = 0
         self.complete = False
-        for plain in lines:
-            place = plain.get("end", plain.get("at", plain.get("at_sample", 0)))
-            self.end_sample = max(self.end_sample, int(place))
+        self._scan(lines)
+
+    def _scan(self, lines: Iterator[dict[str, Any]]) -> None:
+        """Find the end, and the chunk sizes of models that joined during the show."""
+        chunk_frames = dict(self.plan.chunk_frames)
+        for number, plain in enumerate(lines, 2):
+            try:
+                details = plain.get("details", {})
+                if "chunk_frames" in details:
+                    chunk_frames[str(details["model"])] = int(details["chunk_frames"])
+                place = plain.get("end", plain.get("at", plain.get("at_sample", 0)))
+                self.end_sample = max(self.end_sample, int(place))
+            except (KeyError, TypeError, ValueError) as error:
+                raise RecordingError(f"{self.path}:{number}: not a line of a journal ({error!r}).") from error
             self.complete |= "end" in plain
+        self.plan = replace(self.plan, chunk_frames=chunk_frames)
 
     def commands(self) -> Iterator[Command]:
         """Yield every command with the sample at which it took effect, in order."""

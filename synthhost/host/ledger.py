@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from synthhost.core.specs import LatencyPart
+from synthhost.core.latency import LatencyPart, output_parts, total_ms
 from synthhost.core.timebase import samples_to_ms
 from synthhost.engine.voice import Voice
 
@@ -30,19 +30,6 @@ def voice_parts(
         LatencyPart("effects", samples_to_ms(voice.effects.latency_samples, sample_rate)),
         LatencyPart("limiter", samples_to_ms(limiter_samples, sample_rate)),
     ]
-
-
-def output_parts(ahead_samples: int, sample_rate: int, device_ms: float) -> list[LatencyPart]:
-    """Return the delays between the engine and the ear."""
-    return [
-        LatencyPart("ring", samples_to_ms(ahead_samples, sample_rate), note="how far the engine stays ahead"),
-        LatencyPart("device", device_ms, note="as the device reports it"),
-    ]
-
-
-def total_ms(parts: list[LatencyPart]) -> float:
-    """Return the longest delay the parts add up to."""
-    return sum(part.ms for part in parts)
 
 
 def ledger_lines(described: dict[str, Any], sample_rate: int, device_ms: float) -> list[str]:
