@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from synthhost.core.messages import (
     Activate,
-    Command,
     CuePreset,
     Event,
     Failed,
@@ -17,6 +15,7 @@ from synthhost.core.messages import (
     LoadTape,
     StartRecording,
 )
+from synthhost.engine.answers import address_of
 from synthhost.engine.loading import (
     Job,
     Loaded,
@@ -127,8 +126,6 @@ class Changes:
             if _tape_player(track, command.slot) is not None:
                 return TapeJob(ticket, track.playing.voice.runner.spec.mel, command.path)
             self._fail(command, _NO_TAPE)
-        elif not math.isfinite(getattr(command, "crossfade_ms", 0.0)):
-            self._fail(command, "the crossfade is not a finite number of milliseconds")
         else:
             return VoiceJob(ticket, command.body, track.live_values())
         return None
@@ -161,15 +158,6 @@ class Changes:
 
     def _fail(self, command: Change, reason: str) -> None:
         self._emit(Failed(command.origin, address_of(command), reason))
-
-
-def address_of(command: Command) -> str:
-    """Return the address that a command answers to. [render thread]"""
-    if isinstance(command, StartRecording):
-        return "/record/start"
-    verb = {LoadPreset: "preset", CuePreset: "cue", LoadTape: "tape/load"}.get(type(command))
-    track = f"/track/{getattr(command, 'track', '')}"
-    return f"{track}/{verb}" if verb is not None else track
 
 
 def _tape_player(track: Track, slot: str) -> TapePlayer | None:

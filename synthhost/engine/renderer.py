@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -33,8 +32,9 @@ from synthhost.core.messages import (
     Synced,
 )
 from synthhost.core.timebase import samples_to_ms
+from synthhost.engine.answers import address_of, is_finite
 from synthhost.engine.buses import Bus
-from synthhost.engine.changes import Changes, address_of
+from synthhost.engine.changes import Changes
 from synthhost.engine.loading import Loader, Stems
 from synthhost.engine.meters import measure
 from synthhost.engine.strip import STRIP_SPECS
@@ -132,8 +132,11 @@ class Renderer:
         return self._revision + sum(track.revision for track in self.tracks)
 
     def receive(self, commands: Sequence[Command]) -> None:
-        """Place commands that belong together; those that find no room are answered. [render thread]"""
-        if not self._queue.push_bundle(commands):
+        """Place commands that belong together; what cannot be placed is answered. [render thread]"""
+        for command in commands:
+            if not is_finite(command):  # refused here: it must neither cut a block nor enter a journal
+                self._fail(command, "a number in it is not finite")
+        if not self._queue.push_bundle([command for command in commands if is_finite(command)]):
             reason = "the engine's queue is full or the time too far ahead; send later"
             self._emit(Failed(commands[0].origin, "", reason))
 
@@ -219,17 +222,15 @@ class Renderer:
     def _track(self, command: Any) -> Track | None:
         track = self._by_name.get(command.track)
         if track is None:
-            self._emit(Failed(command.origin, address_of(command), "there is no such track"))
+            self._fail(command, "there is no such track")
         return track
 
     def _set_param(self, command: SetParam) -> None:
-        if not math.isfinite(command.value):
-            self._refuse_param(command, "the value is not a finite number")
-        elif command.track == MASTER:
+        if command.track == MASTER:
             self._set_master(command)
         elif (track := self._track(command)) is not None:
             if not track.set_param(command.param, command.value):
-                self._refuse_param(command, "the track's present preset has no such parameter")
+                self._fail(command, "the track's present preset has no such parameter")
             self._changes.note_param(track.name, command.param, command.value)
             if command.param == "solo":
                 self.apply_solo()
@@ -238,11 +239,7 @@ class Renderer:
         if command.param == "gain_db":
             self.master.strip.set_param("gain_db", STRIP_SPECS["gain_db"].clamp(command.value))
         else:
-            self._refuse_param(command, "the master bus has no such parameter")
-
-    def _refuse_param(self, command: SetParam, reason: str) -> None:
-        place = "/master" if command.track == MASTER else f"/track/{command.track}/param"
-        self._emit(Failed(command.origin, f"{place}/{command.param}", reason))
+            self._fail(command, "the master bus has no such parameter")
 
     def apply_solo(self) -> None:
         """Close every track that is not solo while one is. [render thread]"""
@@ -255,7 +252,7 @@ class Renderer:
         if track is not None and not track.push_frames(command.index, command.frames):
             bands = track.playing.voice.runner.spec.bands
             reason = f"the model takes {bands} bands a frame, these have {command.frames.shape[0]}"
-            self._emit(Failed(command.origin, f"/track/{track.name}/mel", reason))
+            self._fail(command, reason)
 
     def _activate(self, command: Activate) -> None:
         if not self._self_activating:
@@ -264,11 +261,7 @@ class Renderer:
         self._revision += 1
 
     def _commit(self, command: CommitCue) -> None:
-        if math.isfinite(command.crossfade_ms):
-            self._with_candidate(command, lambda track: track.commit(command.crossfade_ms))
-        else:
-            reason = "the crossfade is not a finite number of milliseconds"
-            self._emit(Failed(command.origin, f"/track/{command.track}/cue", reason))
+        self._with_candidate(command, lambda track: track.commit(command.crossfade_ms))
 
     def _drop(self, command: DropCue) -> None:
         self._with_candidate(command, Track.drop)
@@ -276,8 +269,7 @@ class Renderer:
     def _with_candidate(self, command: CommitCue | DropCue, act: Callable[[Track], bool]) -> None:
         track = self._track(command)
         if track is not None and not act(track):
-            reason = f"nothing is being auditioned; send /track/{track.name}/cue NAME first"
-            self._emit(Failed(command.origin, f"/track/{track.name}/cue", reason))
+            self._fail(command, f"nothing is being auditioned; send /track/{track.name}/cue NAME first")
 
     def _panic(self, command: Panic) -> None:
         for track in self.tracks:
@@ -294,9 +286,9 @@ class Renderer:
 
     def _stop_recording(self, command: StopRecording) -> None:
         if self.stems is None:
-            self._emit(Failed(command.origin, "/record/stop", "nothing is being recorded"))
-            return
-        self.end_recording()
+            self._fail(command, "nothing is being recorded")
+        else:
+            self.end_recording()
 
     def end_recording(self) -> None:
         """Let the stems end with the block before. [render thread]"""
@@ -308,3 +300,6 @@ class Renderer:
 
     def _sync(self, command: Sync) -> None:
         self._emit(Synced(command.origin, command.token))
+
+    def _fail(self, command: Command, reason: str) -> None:
+        self._emit(Failed(command.origin, address_of(command), reason))

@@ -200,7 +200,7 @@ def prepare(
     body: dict[str, Any], live: dict[str, float] | None = None, converter: RateConverter | None = None
 ) -> Prepared:
     """Build a voice: `{"name", "model": {...}, "level", "echo": bool, "chunk"}`."""
-    source = Source(2)
+    source = Source(body.get("model", {}).get("bands", 2))
     values = {"level": LEVEL.default, **(live or {})} | ({"level": body["level"]} if "level" in body else {})
     source.set_param("level", values["level"])
     effects = Echo() if body.get("echo") else Dry()

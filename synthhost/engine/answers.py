@@ -1,0 +1,59 @@
+"""What a command is called in an answer, and whether its numbers can be played."""
+
+from __future__ import annotations
+
+import math
+from types import MappingProxyType
+
+import numpy as np
+
+from synthhost.core.messages import (
+    MASTER,
+    Command,
+    CommitCue,
+    CuePreset,
+    DropCue,
+    LoadPreset,
+    LoadTape,
+    Panic,
+    PushMel,
+    SetParam,
+    StartRecording,
+    StopRecording,
+    Sync,
+)
+
+_ON_A_TRACK = MappingProxyType(
+    {
+        PushMel: "mel",
+        LoadTape: "tape/load",
+        LoadPreset: "preset",
+        CuePreset: "cue",
+        CommitCue: "cue",
+        DropCue: "cue",
+    }
+)
+_ELSEWHERE = MappingProxyType(
+    {Panic: "/panic", StartRecording: "/record/start", StopRecording: "/record/stop", Sync: "/sync"}
+)
+
+
+def address_of(command: Command) -> str:
+    """Return the address a command came from, or "" for one that comes from nobody. [render thread]"""
+    if isinstance(command, SetParam):
+        if command.track == MASTER:
+            return f"/master/{command.param}"
+        return f"/track/{command.track}/param/{command.param}"
+    verb = _ON_A_TRACK.get(type(command))
+    if verb is not None:
+        return f"/track/{getattr(command, 'track', '')}/{verb}"
+    return _ELSEWHERE.get(type(command), "")
+
+
+def is_finite(command: Command) -> bool:
+    """Whether all numbers of a command can be played. [render thread]"""
+    if isinstance(command, SetParam):
+        return math.isfinite(command.value)
+    if isinstance(command, LoadPreset | CommitCue):
+        return math.isfinite(command.crossfade_ms)
+    return not isinstance(command, PushMel) or bool(np.isfinite(command.frames).all())

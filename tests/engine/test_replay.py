@@ -1,0 +1,145 @@
+"""Replay: the accepted commands of a performance, given to a second engine, give the same bits again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from synthhost.core.arrays import Audio
+from synthhost.core.messages import (
+    MASTER,
+    NOW,
+    Accepted,
+    Activate,
+    Command,
+    CommitCue,
+    CuePreset,
+    DropCue,
+    Failed,
+    LoadPreset,
+    LoadTape,
+    Panic,
+    PushMel,
+    SetParam,
+    StartRecording,
+    StopRecording,
+    Sync,
+    as_plain,
+    from_plain,
+)
+
+BLOCK = 64
+BLOCKS = 40
+BODIES = {
+    "a": {"name": "a", "level": 0.4, "echo": True},
+    "b": {"name": "b", "model": {"omega": 0.08, "look_ahead": 23}},
+}
+tracks = st.sampled_from(["a", "a", "b", "b", MASTER, "nobody"])
+places = st.one_of(st.just(NOW), st.integers(0, BLOCK * BLOCKS))
+fades_ms = st.sampled_from([0.0, 3.0, 20.0, 90.0])
+bodies = st.fixed_dictionaries(
+    {"name": st.sampled_from(["x", "y"])},
+    optional={
+        "level": st.floats(0, 1),
+        "echo": st.booleans(),
+        "broken": st.sampled_from([False, False, True]),
+        "chunk": st.integers(1, 9),
+        "model": st.sampled_from([{}, {"omega": 0.2}, {"bands": 3, "look_ahead": 40}]),
+    },
+)
+params = st.one_of(
+    st.tuples(st.just("gain_db"), st.sampled_from([-90.0, -20.0, 0.0, 6.0, float("nan")])),
+    st.tuples(st.sampled_from(["pan", "level", "fx.0.gain"]), st.floats(-1, 1)),
+    st.tuples(st.sampled_from(["mute", "solo", "wobble"]), st.sampled_from([0.0, 1.0])),
+)
+frames = st.lists(st.floats(0, 1, width=32), min_size=2, max_size=8).map(
+    lambda values: np.float32(values[: len(values) // 2 * 2]).reshape(2, -1)
+)
+commands = st.one_of(
+    st.builds(lambda track, param, at: SetParam(track, *param, at), tracks, params, places),
+    st.builds(lambda track, new, at: PushMel(track, None, new, at), tracks, frames, places),
+    st.builds(LoadTape, tracks, st.sampled_from(["a", "b"]), st.sampled_from(["one", "two"]), places),
+    st.builds(
+        lambda t, body, ms, at: LoadPreset(t, body["name"], body, ms, at), tracks, bodies, fades_ms, places
+    ),
+    st.builds(lambda track, body, at: CuePreset(track, body["name"], body, at), tracks, bodies, places),
+    st.builds(CommitCue, tracks, fades_ms, places),
+    st.builds(DropCue, tracks, places),
+    st.builds(Panic, places),
+    st.builds(StartRecording, st.just("/takes/1"), st.just("wav32f"), places),
+    st.builds(StopRecording, places),
+    st.builds(Sync, st.integers(0, 9), places),
+)
+bundles = st.lists(
+    st.tuples(st.integers(0, BLOCKS - 1), st.lists(commands, min_size=1, max_size=4)), max_size=25
+)
+
+
+def perform(live: Any, script: list[tuple[int, list[Command]]]) -> Audio:
+    """Play a script, each bundle before its block; return everything put out."""
+    blocks = []
+    for turn in range(BLOCKS):
+        for at, bundle in script:
+            if at == turn:
+                live.send(*bundle)
+        blocks.append(live.render(BLOCK))
+    return np.concatenate(blocks, axis=1)
+
+
+def replay(again: Any, written: list[str]) -> Audio:
+    """Play lines of a journal, each handed over before its block."""
+    waiting = [from_plain(json.loads(line)) for line in written]
+    blocks = []
+    for turn in range(BLOCKS):
+        while waiting and waiting[0].at_sample < (turn + 1) * BLOCK:
+            again.send(waiting.pop(0))
+        blocks.append(again.render(BLOCK))
+    return np.concatenate(blocks, axis=1)
+
+
+@settings(max_examples=150, deadline=None)
+@given(script=bundles, patience=st.integers(0, 6))
+def test_the_accepted_commands_give_the_same_bits_again(
+    bench: Any, script: list[tuple[int, list[Command]]], patience: int
+) -> None:
+    live = bench(BODIES, patience=patience, block_samples=BLOCK)
+    again = bench(BODIES, self_activating=False, block_samples=BLOCK)
+    heard = perform(live, script)
+    taken = [event.command for event in live.of(Accepted)]
+    heard_again = replay(again, [json.dumps(as_plain(command)) for command in taken])
+    np.testing.assert_array_equal(heard_again, heard)
+    assert [as_plain(event.command) for event in again.of(Accepted)] == [as_plain(one) for one in taken]
+    assert not any(event.late_samples for event in again.of(Accepted))
+    assert_same_takes(live, again)
+
+
+def assert_same_takes(live: Any, again: Any) -> None:
+    """Compare the stems of every take that began."""
+    begun = [[stems for stems in one.loader.stems if stems.begun >= 0] for one in (live, again)]
+    assert [(take.begun, take.ended) for take in begun[0]] == [(take.begun, take.ended) for take in begun[1]]
+    for take, same in zip(*begun, strict=True):
+        assert take.blocks.keys() == same.blocks.keys()
+        for name in take.blocks:
+            np.testing.assert_array_equal(take.whole(name), same.whole(name))
+
+
+def test_a_replay_says_when_what_it_loads_is_not_what_was_played(bench: Any) -> None:
+    again = bench(BODIES, self_activating=False, block_samples=BLOCK)
+    again.send(LoadPreset("a", "x", {"name": "x"}, 0.0, 10))
+    again.send(Activate(1, {"model": "another"}, 128))
+    again.render(256)
+    (failed,) = again.of(Failed)
+    assert failed.address == "/track/a/preset"
+    assert "differs from the journal" in failed.reason
+    assert again.renderer.tracks[0].playing.name == "x"
+
+
+def test_nothing_takes_its_place_in_a_replay_until_it_is_told_to(bench: Any) -> None:
+    again = bench(BODIES, self_activating=False, block_samples=BLOCK)
+    again.send(LoadPreset("a", "x", {"name": "x"}, 0.0, 10))
+    again.render(2560)
+    assert again.renderer.tracks[0].playing.name == "a"
