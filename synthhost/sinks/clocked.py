@@ -21,7 +21,7 @@ class ClockedSink:
         playback: What is played.
         sample_rate: How fast.
         block_samples: How much at a time.
-        receive: Called with every block, `[samples, channels]`.
+        receive: Called with every block from the first sample of the stream on, `[samples, channels]`.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class ClockedSink:
         elif wait_s < -1.0:
             self._due_s = monotonic()
         self._playback.fill(self._block)
-        if self._receive is not None:
+        if self._receive is not None and self._playback.begun:
             self._receive(self._block)
 
 

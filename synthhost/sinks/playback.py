@@ -11,7 +11,7 @@ from synthhost.core.board import StatusPage
 from synthhost.core.rings import AudioRing
 
 _FADE_SAMPLES = 256  # 5.3 ms at 48 kHz
-_RESYNC_S = 0.5  # a gap longer than this is not waited out: the stream is taken up where the engine stands
+_RESYNC_S = 0.5  # when sink and engine are further apart, the stream is taken up where the engine stands
 _MAX_CALL_SAMPLES = 16384
 
 
@@ -19,11 +19,17 @@ class Playback:
     """Reads the ring by absolute time. Time goes on during a gap, so what comes later is not shifted.
 
     A gap begins with the last samples mirrored and faded out, and ends with a fade in: there is never a
-    step in the output. After half a second without sound the stream is taken up where the engine then
-    stands, with the usual distance, and that is counted as a resync. [one thread: the sink's callback]
+    step in the output, and nothing is louder than what was played. After half a second without sound, or
+    with the engine half a second too far ahead because the sink stood still, the stream is taken up where
+    the engine then stands, with the usual distance, and that is counted as a resync. The end of the stream
+    is no gap. [one thread: the sink's callback]
+
+    Attributes:
+        begun: Whether a sample of the stream has been played.
     """
 
     def __init__(self, ring: AudioRing, status: StatusPage, sample_rate: int) -> None:
+        self.begun = False
         self._ring = ring
         self._status = status
         self._resync_samples = int(_RESYNC_S * sample_rate)
@@ -36,14 +42,17 @@ class Playback:
         self._in_gap = False
         self._waiting = False
         place = (np.arange(1, _FADE_SAMPLES + 1) / _FADE_SAMPLES)[:, None]
-        self._fade_in = np.sin(0.5 * np.pi * place).astype(np.float32)
-        self._fade_out = np.cos(0.5 * np.pi * place).astype(np.float32)
+        self._fade_out = (0.5 + 0.5 * np.cos(np.pi * place)).astype(np.float32)
+        self._fade_in = np.float32(1.0) - self._fade_out  # never more than 1 together, however they overlap
         self._risen = _FADE_SAMPLES
         if self._position > 0 or ring.write_sample > ring.capacity_samples:
             self._take_up()
 
     def fill(self, out: Audio) -> None:
-        """Write the next samples, `out` `[samples, channels]`; missing channels are left out. [sink callback]"""
+        """Write the next samples, `out` `[samples, channels]`; a single channel gets left and right mixed.
+
+        [sink callback]
+        """
         for begin in range(0, out.shape[0], _MAX_CALL_SAMPLES):
             self._fill_part(out[begin : begin + _MAX_CALL_SAMPLES])
         self._status["sink_sample"] = self._position
@@ -55,21 +64,28 @@ class Playback:
         if not self._started():
             out[:] = 0.0
             return
+        self._catch_up()
         got = self._ring.read(self._position, block)
+        self.begun |= got > 0
         if self._in_gap and got:
             self._in_gap = False
             self._risen = 0
+        block[got:] = 0.0
         self._rise(block[:got])
-        tail_begin = 0
+        self._add_tail(block[:got])
         if got < count:
-            block[got:] = 0.0
-            tail_begin = self._gap(got, block)
-        self._add_tail(block[tail_begin:])
+            self._gap(got, block)
         self._remember(block)
         self._advance(count)
+        self._hand_over(block, out)
+
+    @staticmethod
+    def _hand_over(block: Audio, out: Audio) -> None:
         width = min(out.shape[1], block.shape[1])
         out[:, :width] = block[:, :width]
         out[:, width:] = 0.0
+        if width == 1:
+            out[:, 0] = np.float32(0.5) * (block[:, 0] + block[:, 1])
 
     def _started(self) -> bool:
         if not self._status["engine_ready"]:
@@ -79,20 +95,23 @@ class Playback:
             self._waiting = not enough
         return not self._waiting
 
-    def _gap(self, got: int, block: Audio) -> int:
-        """Note missing samples; return where in the block the concealing tail begins or goes on."""
+    def _gap(self, got: int, block: Audio) -> None:
+        """Fill what is missing with the tail of what there was, and count it unless the stream is over."""
         missing = block.shape[0] - got
-        self._status["concealed_samples"] += missing
-        if self._in_gap:
-            self._gap_samples += missing
-            return 0
+        ended = self._status["engine_ready"] == 2 and self._position + got >= self._ring.write_sample
+        if not self._in_gap:
+            self._begin_tail(block[:got])
+            self._gap_samples = 0
+            self._status["underruns"] += not ended
         self._in_gap = True
-        self._gap_samples = missing
-        self._status["underruns"] += 1
-        last = np.concatenate((self._history, block[:got]))[-_FADE_SAMPLES:]
+        self._gap_samples += missing
+        self._status["concealed_samples"] += 0 if ended else missing
+        self._add_tail(block[got:])
+
+    def _begin_tail(self, played: Audio) -> None:
+        last = np.concatenate((self._history, played))[-_FADE_SAMPLES:]
         self._tail[:] = last[::-1] * self._fade_out
         self._tail_played = 0
-        return got
 
     def _rise(self, block: Audio) -> None:
         part = min(block.shape[0], _FADE_SAMPLES - self._risen)
@@ -123,9 +142,17 @@ class Playback:
             self._waiting = True
         self._ring.read_sample = self._position
 
+    def _catch_up(self) -> None:
+        """Leave out what was rendered while the sink stood still."""
+        ahead = int(self._status["ahead_samples"])
+        if self._ring.write_sample - self._position > ahead + self._resync_samples:
+            self._status["resyncs"] += 1
+            self._begin_tail(self._history[:0])
+            self._position = self._ring.write_sample - ahead
+            self._risen = 0
+
     def _take_up(self) -> None:
         """Begin in the middle of a running show, a fade away from silence."""
-        ahead = int(self._status["ahead_samples"])
-        self._position = max(self._ring.write_sample - ahead, 0)
+        self._position = max(self._ring.write_sample - int(self._status["ahead_samples"]), 0)
         self._ring.read_sample = self._position
         self._risen = 0
