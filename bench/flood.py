@@ -18,15 +18,20 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 _TURN = 64  # values of one swing
 
 
+def packet(address: str, value: float) -> bytes:
+    """Return one message with one number as an OSC packet."""
+    builder = OscMessageBuilder(address)
+    builder.add_arg(value, OscMessageBuilder.ARG_TYPE_FLOAT)
+    dgram: bytes = builder.build().dgram
+    return dgram
+
+
 def packets(addresses: Sequence[str]) -> list[bytes]:
     """Return one swing of every address, by turns, as OSC packets."""
     made = []
     for step in range(_TURN):
         value = 0.5 + 0.2 * math.sin(2.0 * math.pi * step / _TURN)
-        for address in addresses:
-            builder = OscMessageBuilder(address)
-            builder.add_arg(value, OscMessageBuilder.ARG_TYPE_FLOAT)
-            made.append(builder.build().dgram)
+        made += [packet(address, value) for address in addresses]
     return made
 
 

@@ -11,6 +11,7 @@ step was heard. The sink's own clock says when it took that sample.
 from __future__ import annotations
 
 import random
+import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,10 +22,10 @@ from typing import Annotated, Any
 import numpy as np
 import soundfile
 import typer
-from pythonosc.udp_client import SimpleUDPClient
 from rich.console import Console
 from rich.table import Table
 
+from bench.flood import packet
 from bench.live import live_host, ticks
 from bench.onset import Change
 from bench.report import print_machine, run, write_json
@@ -93,7 +94,7 @@ class Session:
     sample_rate: int
     block_samples: int
     parts: list[LatencyPart]
-    glide_ms: dict[str, float]
+    half_glide_ms: dict[str, float]  # by parameter: when its own smoothing is half way
     chunk_frames: dict[str, int]
     underruns: int
 
@@ -112,6 +113,7 @@ class Latency:
     ledger_most_ms: float
     half_glide_ms: float  # of the control's own smoothing; in the ledger's range above
     parts: dict[str, float]
+    underruns: int  # gaps in the whole session; a step beside one may not be found
 
 
 def measure(
@@ -141,16 +143,7 @@ def measure(
 
 def _play(host: Supervisor, impulses: int) -> Session:
     status, described = host.shared.status, host.description
-    client = SimpleUDPClient("127.0.0.1", int(status["osc_port"]))
-    planned = _planned(impulses)
-    steps: list[Step] = []
-    looks: list[Look] = []
-    for passed_s in ticks(host, _LOOK_S, _LEAD_S + impulses * (_GAP_S + _GAP_SPREAD_S) + _LEAD_S):
-        looks += _look(host)
-        if planned and passed_s >= planned[0][0]:
-            _, control, value = planned.pop(0)
-            steps.append(Step(control, value, monotonic()))
-            client.send_message(f"/track/{TRACK}/param/{control.param}", float(value))
+    steps, looks = _step(host, _planned(impulses))
     rate = host.plan.sample_rate
     inside = [LatencyPart(**part) for part in described["latency"][TRACK]]
     outside = output_parts(int(described["ahead_samples"]), rate, float(status["device_latency_ms"]))
@@ -161,10 +154,40 @@ def _play(host: Supervisor, impulses: int) -> Session:
         sample_rate=rate,
         block_samples=host.plan.block_samples,
         parts=[*inside, *outside],
-        glide_ms={plain["name"]: plain["smoothing_ms"] for plain in described["tracks"][TRACK]["params"]},
+        half_glide_ms={control.param: _half_glide_ms(control, described) for control in CONTROLS},
         chunk_frames={name: int(plain["chunk_frames"]) for name, plain in described["models"].items()},
         underruns=int(status["underruns"]),
     )
+
+
+def _step(host: Supervisor, planned: list[tuple[float, Control, float]]) -> tuple[list[Step], list[Look]]:
+    """Send every step at its time while watching the sink's clock."""
+    steps: list[Step] = []
+    looks: list[Look] = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.connect(("127.0.0.1", int(host.shared.status["osc_port"])))
+        for passed_s in ticks(host, _LOOK_S, planned[-1][0] + _GAP_S + _LEAD_S):
+            looks += _look(host)
+            if len(steps) < len(planned) and passed_s >= planned[len(steps)][0]:
+                _, control, value = planned[len(steps)]
+                message = packet(f"/track/{TRACK}/param/{control.param}", value)
+                steps.append(Step(control, value, monotonic()))
+                sender.send(message)
+    return steps, looks
+
+
+def _half_glide_ms(control: Control, described: dict[str, Any]) -> float:
+    """Return how long after its begin a control's own glide is half done.
+
+    A source glides from frame to frame, and its first frame has moved already.
+    """
+    plain = {one["name"]: one for one in described["tracks"][TRACK]["params"]}[control.param]
+    smoothing_ms = float(plain["smoothing_ms"])
+    if not control.through_model:
+        return 0.5 * smoothing_ms
+    model = next(iter(described["models"].values()))
+    frame_ms = float(model["chunk_ms"]) / int(model["chunk_frames"])
+    return 0.5 * (max(round(smoothing_ms / frame_ms), 1) - 1) * frame_ms
 
 
 def _planned(impulses: int) -> list[tuple[float, Control, float]]:
@@ -216,7 +239,7 @@ def _latency(control: Control, session: Session, change: Change) -> Latency:
     steps = [step for step in session.steps if step.control == control]
     taken = [took for step in steps if (took := _took_ms(step, session, change)) is not None]
     parts = [part for part in session.parts if control.through_model or part.name in _IN_THE_MIXER]
-    half_glide_ms = 0.5 * session.glide_ms[control.param]
+    half_glide_ms = session.half_glide_ms[control.param]
     most_ms = total_ms(parts) + half_glide_ms
     return Latency(
         control=control.name,
@@ -227,27 +250,31 @@ def _latency(control: Control, session: Session, change: Change) -> Latency:
         most_ms=round(max(taken), 2) if taken else 0.0,
         ledger_least_ms=round(most_ms - total_ms([part for part in parts if part.varies]), 2),
         ledger_most_ms=round(most_ms, 2),
-        half_glide_ms=half_glide_ms,
+        half_glide_ms=round(half_glide_ms, 2),
         parts={part.name: round(part.ms, 2) for part in parts},
+        underruns=session.underruns,
     )
 
 
 def _took_ms(step: Step, session: Session, change: Change) -> float | None:
     """Return how long one step took to be half heard, or None if it is not to be found."""
     rate = session.sample_rate
-    first = round((step.sent_s - _zero_s(step, session)) * rate)
+    zero_s = _zero_s(step, session)
+    if zero_s is None:
+        return None
+    first = round((step.sent_s - zero_s) * rate)
     middle = change.middle(session.heard, first, first + round(0.95 * _GAP_S * rate), round(_WINDOW_S * rate))
     return None if middle is None else 1000.0 * (middle - first) / rate
 
 
-def _zero_s(step: Step, session: Session) -> float:
-    """Return when sample 0 was played, by the sink's clock around a step.
+def _zero_s(step: Step, session: Session) -> float | None:
+    """Return when sample 0 was played, by the sink's clock around a step; None if it stood still.
 
     A block is played from the moment the sink takes it.
     """
     rate, block = session.sample_rate, session.block_samples
     near = [look for look in session.looks if abs(look.clock_s - step.sent_s) < _NEAR_S]
-    return median(look.clock_s - (look.sample - block) / rate for look in near)
+    return median(look.clock_s - (look.sample - block) / rate for look in near) if near else None
 
 
 def show(measured: Sequence[Latency], model: str, console: Console) -> None:
@@ -266,6 +293,8 @@ def show(measured: Sequence[Latency], model: str, console: Console) -> None:
             highlight=False,
             soft_wrap=True,
         )
+    if measured[0].underruns:
+        console.print(f"{measured[0].underruns} gaps were heard meanwhile.", highlight=False)
 
 
 def _figures(each: Latency) -> tuple[float, float, float]:

@@ -38,7 +38,7 @@ class Effort:
     """How long to measure: every chunk size gets `slot_s` seconds in each of `rounds` rounds."""
 
     rounds: int = 4
-    slot_s: float = 1.5
+    slot_s: float = 1.2
     utterance_s: float = UTTERANCE_S
 
 
@@ -217,7 +217,7 @@ def command(
     chunks: Annotated[str, typer.Option(help="Frames a step.")] = "1,2,4,8,16",
     threads: Annotated[int, typer.Option(min=1, max=64, help="Threads torch may use.")] = 1,
     rounds: Annotated[int, typer.Option(min=1, help="How often each is measured, by turns.")] = 4,
-    slot_s: Annotated[float, typer.Option(min=0.0, help="Seconds a chunk size gets in a round.")] = 1.5,
+    slot_s: Annotated[float, typer.Option(min=0.0, help="Seconds a chunk size gets in a round.")] = 1.2,
     utterance_s: Annotated[float, typer.Option(min=0.5, help="Sound of the offline pass.")] = UTTERANCE_S,
     json_: Annotated[Path | None, typer.Option("--json", help="Write the rows here too.")] = None,
 ) -> None:
