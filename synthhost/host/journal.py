@@ -8,16 +8,17 @@ out. Then every accepted command in the order it took effect, a line `{"at": SAM
 from __future__ import annotations
 
 import json
-import math
 import platform
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from synthhost.core.errors import RecordingError
 from synthhost.core.messages import Accepted, Command, Event, as_plain, from_plain
+from synthhost.host.field_checks import LARGEST_WHOLE, wrong_field
+from synthhost.host.line_file import LineFile
 from synthhost.host.plan import Plan, SinkPlan
 
 JOURNAL_NAME = "journal.jsonl"
@@ -42,24 +43,24 @@ class JournalWriter:
     """Writes one session's journal, and copies of it into the folders of recordings."""
 
     def __init__(self, header: dict[str, Any], path: Path) -> None:
-        """Begin a journal; an existing one of the same session is gone on with.
+        """Begin a journal; an existing one of the same session is gone on with, and so are its copies.
 
         Raises:
             RecordingError: It cannot be written there.
         """
-        self._path = path
-        self._copies: list[IO[str]] = []
         self.error: str | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = not path.exists()
-            self._file = path.open("a", encoding="utf-8")
+            self._file = LineFile(path, append=True)
         except OSError as error:
             raise RecordingError(
                 f"{path}: the journal cannot be written ({error.strerror}). Choose another folder."
             ) from error
-        if fresh:
+        self._files = [self._file]
+        if self._file.is_empty:
             self._line(header)
+        else:
+            self._go_on_with_copies()
 
     def write(self, event: Event) -> None:
         """Log an accepted command; other events are no part of what is replayed."""
@@ -76,39 +77,43 @@ class JournalWriter:
 
     def copy_to(self, folder: Path) -> None:
         """Keep the same journal in another folder too, from its beginning."""
-        self.flush()
         try:
-            copy = (folder / JOURNAL_NAME).open("x", encoding="utf-8")
-            with self._path.open(encoding="utf-8") as whole:
-                for line in whole:
-                    copy.write(line)
+            copy = LineFile(folder / JOURNAL_NAME)
+            for line in self._file.contents().splitlines(keepends=True):
+                copy.write(line)
         except OSError as error:
             self.error = f"{folder}: the journal cannot be written there ({error.strerror})"
             return
-        self._copies.append(copy)
+        self._files.append(copy)
+        self.flush()
 
     def flush(self) -> None:
         """Hand everything to the system, so that it outlives this process."""
-        for file in (self._file, *self._copies):
-            try:
-                file.flush()
-            except OSError as error:
-                self.error = f"{file.name}: the journal cannot be written ({error.strerror})"
+        for file in self._files:
+            file.flush()
+            if file.error is not None:
+                self.error = f"{file.path}: the journal cannot be written ({file.error.strerror})"
 
     def close(self, end_sample: int) -> None:
         """End the journal."""
         self._line({"end": end_sample})
         self.flush()
-        for file in (self._file, *self._copies):
+        for file in self._files:
             file.close()
 
     def _line(self, plain: dict[str, Any]) -> None:
-        line = json.dumps(plain, separators=(",", ":")) + "\n"
-        for file in (self._file, *self._copies):
-            try:
-                file.write(line)
-            except OSError as error:
-                self.error = f"{file.name}: the journal cannot be written ({error.strerror})"
+        line = json.dumps(plain, separators=(",", ":")).encode() + b"\n"
+        for file in self._files:
+            file.write(line)
+
+    def _go_on_with_copies(self) -> None:
+        """Begin the copies anew that an earlier process of this session left behind."""
+        for line in self._file.contents().splitlines():
+            if b'"do":"StartRecording"' in line:
+                copy = Path(json.loads(line)["folder"]) / JOURNAL_NAME
+                if copy.is_file() and not copy.samefile(self._file.path):
+                    copy.unlink()
+                    self.copy_to(copy.parent)
 
 
 class Journal:
@@ -122,7 +127,7 @@ class Journal:
         """
         self.path = path / JOURNAL_NAME if path.is_dir() else path
         lines = self._lines()
-        header = next(lines, {})
+        _, header = next(lines, (1, {}))
         if header.get("synthhost") != _FORMAT:
             raise RecordingError(
                 f"{self.path}: not a journal of this version (it begins {str(header)[:60]!r}). "
@@ -134,55 +139,90 @@ class Journal:
         self.complete = False
         self._scan(lines)
 
-    def _scan(self, lines: Iterator[dict[str, Any]]) -> None:
+    def _scan(self, lines: Iterator[tuple[int, dict[str, Any]]]) -> None:
         """Find the end, and the chunk sizes of models that joined during the show."""
         chunk_frames = dict(self.plan.chunk_frames)
-        for number, plain in enumerate(lines, 2):
-            try:
-                details = plain.get("details", {})
-                if "chunk_frames" in details:
-                    chunk_frames[str(details["model"])] = int(details["chunk_frames"])
-                place = plain.get("end", plain.get("at", plain.get("at_sample", 0)))
-                self.end_sample = max(self.end_sample, int(place))
-            except (KeyError, TypeError, ValueError) as error:
-                raise RecordingError(f"{self.path}:{number}: not a line of a journal ({error!r}).") from error
+        for number, plain in lines:
+            place = plain.get("end", plain.get("at", plain.get("at_sample")))
+            if not isinstance(place, int) or not 0 <= place < LARGEST_WHOLE:
+                raise RecordingError(f"{self.path}:{number}: {place!r:.60} is no sample of the session.")
+            self.end_sample = max(self.end_sample, place)
             self.complete |= "end" in plain
+            details = plain.get("details")
+            if isinstance(details, dict) and "chunk_frames" in details:
+                chunk_frames[str(details.get("model"))] = details["chunk_frames"]
         self.plan = replace(self.plan, chunk_frames=chunk_frames)
+        _check_plan(self.plan, f"{self.path}: a model that joined")
 
     def commands(self) -> Iterator[Command]:
-        """Yield every command with the sample at which it took effect, in order."""
-        for plain in self._lines():
-            if "do" not in plain:
-                continue
-            command = from_plain(plain)
-            value = getattr(command, "value", 0.0)
-            if not (isinstance(value, int | float) and math.isfinite(value)):
-                raise RecordingError(f"{self.path}: a command holds {value!r} where a number must stand.")
-            yield command  # type: ignore[misc]
+        """Yield every command with the sample at which it took effect, in order.
 
-    def _lines(self) -> Iterator[dict[str, Any]]:
+        Raises:
+            RecordingError: A line holds no command of this version; the message names it.
+        """
+        for number, plain in self._lines():
+            if "do" in plain:
+                yield _command_of(plain, f"{self.path}:{number}")
+
+    def _lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
-            with self.path.open(encoding="utf-8", errors="replace") as file:
+            with self.path.open("rb") as file:
                 for number, line in enumerate(file, 1):
-                    if not line.endswith("\n"):
+                    if not line.endswith(b"\n"):
                         return  # the process was ended in the middle of this line
-                    try:
-                        plain = json.loads(line)
-                    except ValueError as error:
-                        raise RecordingError(f"{self.path}:{number}: not JSON ({error}).") from error
-                    if not isinstance(plain, dict):
-                        raise RecordingError(f"{self.path}:{number}: a line must be a JSON object.")
-                    yield plain
+                    yield number, _object_of(line, f"{self.path}:{number}")
         except OSError as error:
             raise RecordingError(
                 f"{self.path}: cannot be read ({error.strerror}). Check the path."
             ) from error
 
 
+def _object_of(line: bytes, place: str) -> dict[str, Any]:
+    try:
+        plain = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise RecordingError(f"{place}: not JSON ({error}).") from error
+    if not isinstance(plain, dict):
+        raise RecordingError(f"{place}: a line must be a JSON object.")
+    return plain
+
+
+def _command_of(plain: dict[str, Any], place: str) -> Command:
+    try:
+        command = from_plain(plain)
+    except (RecordingError, OverflowError, RecursionError) as error:
+        raise RecordingError(f"{place}: {error}") from error
+    if not isinstance(command, Command):
+        raise RecordingError(f"{place}: {plain['do']} is no command; a journal holds nothing else.")
+    wrong = wrong_field(command)
+    if wrong is None and command.at_sample < 0:
+        wrong = f"at_sample is {command.at_sample}, before the session began"
+    if wrong is not None:
+        raise RecordingError(f"{place}: {wrong}.")
+    return command
+
+
 def _plan_of(header: dict[str, Any], path: Path) -> Plan:
     try:
         plain = dict(header["plan"])
         plain["sink"] = SinkPlan(**plain["sink"])
-        return Plan(**plain)
-    except (KeyError, TypeError) as error:
+        plan = Plan(**plain)
+    except (KeyError, TypeError, ValueError) as error:
         raise RecordingError(f"{path}:1: the header is incomplete ({error}).") from error
+    _check_plan(plan, f"{path}:1: the header")
+    return plan
+
+
+def _check_plan(plan: Plan, place: str) -> None:
+    wrong = wrong_field(plan) or wrong_field(plan.sink)
+    if wrong is None and not all(1 <= frames <= 1024 for frames in plan.chunk_frames.values()):
+        wrong = f"chunk_frames is {plan.chunk_frames!r:.60}, not 1 to 1024 each"
+    for name, least, most in (
+        ("sample_rate", 1000, 768_000),
+        ("block_samples", 1, 1 << 16),
+        ("threads", 1, 256),
+    ):
+        if wrong is None and not least <= getattr(plan, name) <= most:
+            wrong = f"{name} is {getattr(plan, name)}, not {least} to {most}"
+    if wrong is not None:
+        raise RecordingError(f"{place} cannot be played: {wrong}.")

@@ -56,6 +56,7 @@ class OfflineEngine:
         )
         self._block = np.zeros((CHANNELS, plan.block_samples), dtype=np.float32)
         self._since_flush = 0
+        self._takes: list[Recording] = []
 
     def record_all(self) -> None:
         """Write stems from the first sample on, straight into the output folder."""
@@ -81,6 +82,7 @@ class OfflineEngine:
         self._flush()
         if self.renderer.stems is not None:
             self.renderer.end_recording()
+        self._check_takes()
         self.result.samples = self.renderer.sample
         return self.result
 
@@ -88,22 +90,31 @@ class OfflineEngine:
         stems = self.renderer.stems
         if isinstance(stems, Recording):
             stems.flush()
-            if stems.error is not None:
-                raise RecordingError(stems.error)
-            if stems.drops:
-                raise RecordingError(f"{stems.folder}: blocks were lost while writing. Try a faster disk.")
+        self._check_takes()
+
+    def _check_takes(self) -> None:
+        """Refuse to go on when a take, open or closed, is not whole."""
+        for take in self._takes:
+            if take.error is not None:
+                raise RecordingError(take.error)
+            if take.drops:
+                raise RecordingError(f"{take.folder}: blocks were lost while writing. Try a faster disk.")
 
     def _chunk_of(self, reference: str, _runner: Runner) -> int:
         return self.plan.chunk_frames.get(reference, _DEFAULT_CHUNK_FRAMES)
 
     def _open_stems(self, folder: str, format_name: str) -> Recording:
-        place = self._out / Path(folder).name
-        self.result.folders.append(str(place))
-        return self._recording(place, format_name)
+        name = Path(folder).name
+        recording = self._recording(self._out / (name if name not in ("", "..") else "take"), format_name)
+        self.result.folders.append(recording.folder)
+        return recording
 
     def _recording(self, folder: Path, format_name: str) -> Recording:
         stems = stem_channels(self.renderer)
-        return Recording(folder, stems, self.plan.sample_rate, format_name, self.renderer.sample)  # type: ignore[arg-type]
+        rate, sample = self.plan.sample_rate, self.renderer.sample
+        recording = Recording(folder, stems, rate, format_name, sample)  # type: ignore[arg-type]
+        self._takes.append(recording)
+        return recording
 
     def _note(self, event: Event) -> None:
         if isinstance(event, Failed):
