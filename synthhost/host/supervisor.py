@@ -76,14 +76,11 @@ class Supervisor:
     def stop(self) -> int:
         """End everything in order and return the exit code of the run."""
         status, ring = self.shared.status, self.shared.audio
-        finished = status["engine_ready"] == 2
         status["stop"] = 1
         self.engine.end(_PATIENCE_S)
         limit_s = monotonic() + _DRAIN_LIMIT_S
-        while finished and ring.read_sample < ring.write_sample and monotonic() < limit_s:
-            if self.sink.exit_code is not None:
-                break
-            sleep(_TICK_S)
+        while self._sink_runs() and ring.read_sample < ring.write_sample and monotonic() < limit_s:
+            sleep(_TICK_S / 5)
         status["stop"] = 2
         self.sink.end(_PATIENCE_S)
         self.control.end(_PATIENCE_S)
@@ -97,6 +94,9 @@ class Supervisor:
             names = ("late_blocks", "underruns", "late_commands", "malformed", "lost_events", "commands")
             counts: dict[str, float] = {name: int(status[name]) for name in names}
             self.totals = {"seconds": int(status["sample"]) / self.plan.sample_rate, **counts}
+
+    def _sink_runs(self) -> bool:
+        return self.sink.process is not None and self.sink.exit_code is None
 
     def request_stop(self) -> None:
         """Make `watch` return."""
