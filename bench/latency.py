@@ -6,6 +6,9 @@ A host plays a steady tone on the null clock into a file. Small steps are sent, 
 the mixer carries out) and of the tape's level (which passes the model). The set is then rendered offline with
 the control at rest and with it displaced: where the file has gone half way from the one to the other, the
 step was heard. The sink's own clock says when it took that sample.
+
+The ledger counts from the moment the sink makes room for a block. An engine still at work on the block before
+takes its messages later and so nearer to the sound: measured may lie below the ledger by as long as that.
 """
 
 from __future__ import annotations
@@ -63,7 +66,7 @@ class Control:
 
 CONTROLS = (
     Control("track gain (mixer)", "gain_db", -6.0, through_model=False),
-    Control("tape level (through the model)", "level", -3.0, through_model=True),
+    Control("tape level (through the model)", "level", -1.0, through_model=True),
 )
 
 

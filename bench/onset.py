@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from synthhost.core.arrays import Audio
 
 _SETTLED = 0.1  # how near the old or the new sound the ends of the search must lie
+_ASTRAY = 0.5  # further outside the way from one to the other, something else was heard: a gap
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,9 @@ class Change:
         return share[first - part.start : last - part.start]
 
     def middle(self, heard: Audio, first: int, last: int, window: int) -> int | None:
-        """Return the sample at which half of a change is done, either way; None if there is no whole change.
+        """Return the sample at which half of a change is done, either way.
+
+        None if there is no whole change, or a gap beside it.
 
         Args:
             heard: What was played, `[samples]`, aligned with the renderings.
@@ -50,6 +53,8 @@ class Change:
         share = self.share(heard, first, last, window)
         begin, end = float(np.median(share[:window])), float(np.median(share[-window:]))
         if min(abs(begin), abs(begin - 1.0)) > _SETTLED or abs(abs(end - begin) - 1.0) > 2 * _SETTLED:
+            return None
+        if share.min() < -_ASTRAY or share.max() > 1.0 + _ASTRAY:
             return None
         beyond = share >= 0.5 if end > begin else share <= 0.5
         return first + int(np.argmax(beyond))

@@ -109,6 +109,15 @@ def test_no_change_and_half_a_change_are_not_taken_for_one(bench: Any) -> None:
     assert change.middle(rest, 7000, 9000, 201) is None
 
 
+def test_a_change_beside_a_gap_is_left_out(bench: Any) -> None:
+    rest = np.random.default_rng(0).standard_normal(8000).astype(np.float32)
+    change = bench("onset").Change(rest, 0.7 * rest)
+    heard = np.concatenate([rest[:4000], 0.7 * rest[4000:]])
+    assert change.middle(heard, 2000, 6000, 201) is not None
+    heard[2800:3200] = 0.0
+    assert change.middle(heard, 2000, 6000, 201) is None
+
+
 def test_a_stage_leaves_nothing_behind(bench: Any) -> None:
     before = dict(os.environ)
     with bench("stage").stage("tiny") as place:
