@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import pedalboard
@@ -224,4 +225,4 @@ _ALL = (
     ),
 )
 
-CATALOGUE: dict[str, EffectSpec] = {spec.name: spec for spec in _ALL}
+CATALOGUE: Mapping[str, EffectSpec] = MappingProxyType({spec.name: spec for spec in _ALL})

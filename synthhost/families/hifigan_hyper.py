@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from synthhost.core.errors import ConfigError
@@ -16,7 +17,7 @@ _MAX_KERNEL = 255
 _MAX_RATE = 64
 _MAX_DILATION = 1024
 _MAX_HOP_SAMPLES = 8192
-_DILATIONS_USED = {"1": 3, "2": 2}
+_DILATIONS_USED = MappingProxyType({"1": 3, "2": 2})
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from synthhost.core.board import StatusPage
 from synthhost.core.errors import DeviceError
 from synthhost.sinks.playback import Playback
 
-_FLAGS = {"input_underflow": 1, "input_overflow": 2, "output_underflow": 4, "output_overflow": 8}
+_FLAGS = (("input_underflow", 1), ("input_overflow", 2), ("output_underflow", 4), ("output_overflow", 8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class DeviceStream:
 
     def _callback(self, out: Any, _count: int, times: Any, flags: Any) -> None:
         if flags:
-            for name, bit in _FLAGS.items():
+            for name, bit in _FLAGS:
                 if getattr(flags, name):
                     self._status["device_flags"] |= bit
         lead = times.outputBufferDacTime - times.currentTime

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import struct
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -20,7 +21,7 @@ RF64_FROM_BYTES = 0xFFFFFFFF  # sizes from here on do not fit a WAV header
 _ALL_ONES = 0xFFFFFFFF
 _BEXT_BYTES = 602
 _SUBTYPE_TAIL = bytes.fromhex("000000001000800000AA00389B71")
-_TAGS = {"wav16": (1, 2), "wav24": (1, 3), "wav32f": (3, 4)}  # format tag, bytes a sample
+_TAGS = MappingProxyType({"wav16": (1, 2), "wav24": (1, 3), "wav32f": (3, 4)})  # format tag, bytes a sample
 
 
 def encode(block: Audio, encoding: str) -> bytes:
