@@ -7,7 +7,7 @@ samples back) are left out for that reason; plugins from files are not built-in 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
