@@ -37,5 +37,5 @@ class Bus:
         self.sum[:] = 0.0
 
     def finish(self, out: Audio) -> None:
-        """Write the limited block, `out` `[2, samples]`. [render thread]"""
-        out[:] = self.limiter.process(self.sum)
+        """Write the limited block, `out` `[2, samples]`, as long as the sum or shorter. [render thread]"""
+        out[:] = self.limiter.process(self.sum[:, : out.shape[1]])

@@ -105,6 +105,7 @@ class Renderer:
         self._emit = emit
         self._self_activating = self_activating
         self._revision = 0
+        self._last_samples = block_samples  # of the last block
         self._changes = Changes(
             self._by_name, loader, emit, self.begin_recording, checked=not self_activating
         )
@@ -160,6 +161,7 @@ class Renderer:
         self.cue.finish(out[2:])
         self._write_stems(out)
         self.sample += count
+        self._last_samples = count
         self.model_seconds = sum(track.take_cost() for track in self.tracks)
 
     def _render_tracks(self, begin: int, end: int) -> None:
@@ -215,8 +217,8 @@ class Renderer:
             status["tap_drops"] = self.stems.drops
         for index, track in enumerate(self.tracks):
             shown = status.track(index)
-            measure(self._wet[index], shown["peak"], shown["rms"])
-            shown["cue_peak"] = np.max(np.abs(self._cued[index]))
+            measure(self._wet[index, :, : self._last_samples], shown["peak"], shown["rms"])
+            shown["cue_peak"] = np.max(np.abs(self._cued[index, :, : self._last_samples]))
             shown["held_frames"] = track.counters().get("held_frames", 0)
 
     def _track(self, command: Any) -> Track | None:

@@ -18,6 +18,8 @@ from synthhost.engine.strip import STRIP_PARAMS, STRIP_SPECS, Strip
 
 _CUE_FADE_MS = 10.0
 LONGEST_FADE_MS = 600_000.0
+GATHERING = "depth"
+"""The source parameter that says how many frames are gathered first: the latency changes with it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -52,7 +54,8 @@ class Track:
 
     Attributes:
         playing: The voice that plays, or arrives while a crossfade goes on.
-        revision: Grows when another voice begins to play or to be auditioned, or none is any more.
+        revision: Grows when another voice begins to play or to be auditioned, or none is any more, and when
+            the latency changes.
     """
 
     def __init__(self, name: str, index: int, prepared: Prepared, loader: Loader, sample_rate: int) -> None:
@@ -113,6 +116,7 @@ class Track:
         if not name.startswith("fx."):  # another preset's chain is another chain
             for prepared in self._beside():
                 known |= prepared.set_param(name, value)
+        self.revision += known and name == GATHERING
         return known
 
     def push_frames(self, index: int | None, frames: Features) -> bool:

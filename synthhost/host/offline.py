@@ -57,6 +57,7 @@ class OfflineEngine:
         self._block = np.zeros((CHANNELS, plan.block_samples), dtype=np.float32)
         self._since_flush = 0
         self._takes: list[Recording] = []
+        self._asked: list[Path] = []
 
     def record_all(self) -> None:
         """Write stems from the first sample on, straight into the output folder."""
@@ -104,8 +105,13 @@ class OfflineEngine:
         return self.plan.chunk_frames.get(reference, _DEFAULT_CHUNK_FRAMES)
 
     def _open_stems(self, folder: str, format_name: str) -> Recording:
+        """Open a take below the output folder; of several with one name the later ones are numbered."""
         name = Path(folder).name
-        recording = self._recording(self._out / (name if name not in ("", "..") else "take"), format_name)
+        place = self._out / (name if name not in ("", "..") else "take")
+        self._asked.append(place)
+        number = self._asked.count(place)
+        own = place if number == 1 else place.with_name(f"{place.name}-{number}")
+        recording = self._recording(own, format_name)
         self.result.folders.append(recording.folder)
         return recording
 

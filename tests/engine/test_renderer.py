@@ -263,6 +263,20 @@ def test_panic_silences_everything_within_12_ms(pair: Any) -> None:
     assert not heard[:, 10 + 96 :].any()
 
 
+def test_the_last_block_may_be_shorter(pair: Any, tmp_path: Any) -> None:
+    pair.send(SetParam("a", "mute", 1.0, 0), SetParam("b", "mute", 1.0, 100))
+    pair.render(64)
+    last = np.zeros((4, 50), dtype=np.float32)
+    pair.renderer.render(last)
+    assert pair.renderer.sample == 114
+    assert [event.command.at_sample for event in pair.of(Accepted)] == [0, 100]
+    np.testing.assert_array_equal(last[0, 16:36], pair.alone(B, 100)[80:])
+    Region.create(tmp_path / "status", STATUS_FIELDS.itemsize)
+    status = StatusPage(Region.open(tmp_path / "status"))
+    pair.renderer.show(status)
+    assert status.track(1)["peak"][0] == np.abs(last[0]).max()
+
+
 def test_the_master_fader_scales_the_sum(pair: Any) -> None:
     pair.send(SetParam(MASTER, "gain_db", -90.0))
     assert not pair.render(128)[:, 80:].any()

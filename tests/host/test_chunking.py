@@ -1,0 +1,87 @@
+"""Chunks and distance are chosen by what steps cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from synthhost.backends.cost import StepCost
+from synthhost.host import chunking
+from synthhost.host.chunking import CHUNKS, Choice, choose_ahead_samples, choose_chunk, measure
+
+FRAME_S = 0.01
+
+
+class Costs:
+    """A machine on which a step takes `fixed + frames * each` seconds, and `worst` times that at worst."""
+
+    def __init__(self, fixed_s: float, each_s: float, worst: float = 1.2) -> None:
+        self.fixed_s, self.each_s, self.worst = fixed_s, each_s, worst
+        self.asked: list[tuple[int, int]] = []
+
+    def __call__(self, _runner: Any, chunk_frames: int, repeats: int) -> StepCost:
+        self.asked.append((chunk_frames, repeats))
+        seconds = self.fixed_s + self.each_s * chunk_frames
+        return StepCost(chunk_frames, seconds, self.worst * seconds, chunk_frames * FRAME_S)
+
+
+def chosen(monkeypatch: pytest.MonkeyPatch, costs: Costs, share: float = 0.75, **fixed: int) -> Choice:
+    monkeypatch.setattr(chunking, "cost_per_step", costs)
+    return choose_chunk(object(), share, **fixed)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fixed_s", "share", "frames"),
+    [(0.0, 0.75, 1), (0.006, 0.75, 1), (0.009, 0.75, 2), (0.02, 0.75, 4), (0.02, 0.3, 8), (0.1, 0.75, 16)],
+)
+def test_the_smallest_chunk_within_the_share_is_taken(
+    monkeypatch: pytest.MonkeyPatch, fixed_s: float, share: float, frames: int
+) -> None:
+    choice = chosen(monkeypatch, Costs(fixed_s, 0.0005), share)
+    assert (choice.chunk_frames, choice.keeps_up) == (frames, True)
+    assert choice.real_time_factor <= share
+
+
+def test_a_chunk_whose_worst_step_is_late_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert chosen(monkeypatch, Costs(0.004, 0.0005, worst=4.0)).chunk_frames == 2
+
+
+def test_a_model_that_never_keeps_up_gets_its_cheapest_chunk_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    choice = chosen(monkeypatch, Costs(0.05, 0.02))
+    assert (choice.chunk_frames, choice.keeps_up) == (CHUNKS[-1], False)
+    assert choice.real_time_factor > 2.0
+
+
+@pytest.mark.parametrize(("each_s", "keeps_up"), [(0.005, True), (0.02, False)])
+def test_a_fixed_chunk_is_kept_and_judged(
+    monkeypatch: pytest.MonkeyPatch, each_s: float, keeps_up: bool
+) -> None:
+    costs = Costs(0.0, each_s)
+    choice = chosen(monkeypatch, costs, fixed=3)
+    assert (choice.chunk_frames, choice.keeps_up) == (3, keeps_up)
+    assert {frames for frames, _ in costs.asked} == {3}
+
+
+@pytest.mark.parametrize("step_s", [0.0, 0.001, 0.1, 30.0])
+def test_measuring_is_bounded(monkeypatch: pytest.MonkeyPatch, step_s: float) -> None:
+    costs = Costs(step_s, 0.0)
+    monkeypatch.setattr(chunking, "cost_per_step", costs)
+    measure(object(), 1)  # type: ignore[arg-type]
+    assert costs.asked[0] == (1, 3)
+    assert 5 <= costs.asked[1][1] <= 60
+
+
+@given(st.lists(st.floats(0, 0.2), max_size=5), st.sampled_from([44100, 48000]), st.sampled_from([64, 256]))
+def test_the_engine_stays_ahead_by_every_step_at_once_and_one_more(
+    steps_s: list[float], rate: int, block: int
+) -> None:
+    choices = [Choice(1, StepCost(1, step / 2, step, 0.01), True) for step in steps_s]
+    ahead = choose_ahead_samples(choices, rate, block)
+    assert ahead % block == 0
+    wanted = (sum(steps_s) + max(steps_s, default=0.0)) * rate
+    assert wanted + 2 * block <= ahead < wanted + 4 * block + 0.01 * rate

@@ -1,0 +1,153 @@
+"""Loaders: every job is answered, and what is let go is freed beside the render thread."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from synthhost.core.errors import SourceError, SynthhostError
+from synthhost.engine.loading import Loaded, StemsJob, TapeJob, VoiceJob
+from synthhost.host.loader import ImmediateLoader, ThreadedLoader, Workshop
+
+PATIENCE_S = 20.0
+
+
+class Factory:
+    """Builds names instead of voices."""
+
+    def __init__(self) -> None:
+        self.streams: list[int] = []
+
+    def build(self, body: dict[str, Any], stream: int, values: dict[str, float]) -> str:
+        self.streams.append(stream)
+        if "error" in body:
+            raise body["error"]
+        return f"voice {body['name']} at {values}"
+
+    def details(self, prepared: str) -> dict[str, Any]:
+        return {"made": prepared[:7]}
+
+    def tape(self, path: str, mel: Any, sha256: str | None) -> str:
+        return f"tape {path}"
+
+    def sounds_of(self, path: str) -> dict[str, str]:
+        return {path: "0" * 64}
+
+
+class Thing:
+    """Something that is closed when it is let go."""
+
+    def __init__(self) -> None:
+        self.closed_by: queue.Queue[str] = queue.Queue()
+
+    def close(self) -> None:
+        self.closed_by.put(threading.current_thread().name)
+
+
+def open_stems(folder: str, format_name: str) -> Any:
+    if folder == "/full":
+        raise OSError("disk")
+    return SimpleNamespace(folder=folder, format=format_name)
+
+
+@pytest.fixture
+def workshop() -> Workshop:
+    return Workshop(Factory(), open_stems)  # type: ignore[arg-type]
+
+
+def test_each_job_comes_to_what_it_asked_for(workshop: Workshop) -> None:
+    voice = workshop.carry_out(VoiceJob(3, {"name": "x"}, {"level": 0.5}))
+    assert voice == Loaded(3, "voice x at {'level': 0.5}", None, {"made": "voice x"})
+    tape = workshop.carry_out(TapeJob(4, None, "a.wav"))  # type: ignore[arg-type]
+    assert tape == Loaded(4, "tape a.wav", None, {"sounds": {"a.wav": "0" * 64}})
+    assert workshop.carry_out(StemsJob(5, "/takes/1", "flac")).result.format == "flac"
+
+
+def test_what_goes_wrong_is_the_answer(workshop: Workshop) -> None:
+    told = SourceError("a.wav: gone")
+    assert workshop.carry_out(VoiceJob(1, {"error": told}, {})).error is told
+    surprise = workshop.carry_out(VoiceJob(2, {"error": ZeroDivisionError("oh")}, {})).error
+    assert isinstance(surprise, SynthhostError)
+    assert "ZeroDivisionError" in str(surprise)
+    assert "disk" in str(workshop.carry_out(StemsJob(3, "/full", "flac")).error)
+
+
+def test_voices_of_different_tickets_draw_different_noise(workshop: Workshop) -> None:
+    for ticket in (1, 2):
+        workshop.carry_out(VoiceJob(ticket, {"name": "x"}, {}))
+    streams = workshop.factory.streams  # type: ignore[attr-defined]
+    assert len(set(streams)) == 2
+    assert min(streams) > 32  # the set's own tracks come first
+
+
+def test_the_immediate_loader_has_done_it_when_asked(workshop: Workshop) -> None:
+    loader, thing = ImmediateLoader(workshop), Thing()
+    assert loader.finished() is None
+    for ticket in (1, 2):
+        loader.ask(VoiceJob(ticket, {"name": "x"}, {}))
+    assert [loader.finished().ticket, loader.finished().ticket] == [1, 2]  # type: ignore[union-attr]
+    assert loader.finished() is None
+    loader.retire(thing)
+    assert thing.closed_by.get_nowait() == threading.current_thread().name
+
+
+def test_the_threaded_loader_answers_in_order_and_ends_with_its_jobs(workshop: Workshop) -> None:
+    loader = ThreadedLoader(workshop, lambda: None)
+    for ticket in range(20):
+        loader.ask(VoiceJob(ticket, {"name": "x"}, {}))
+    loader.stop()
+    done = []
+    while (loaded := loader.finished()) is not None:
+        done.append(loaded.ticket)
+    assert done == list(range(20))
+
+
+def test_what_is_retired_is_let_go_on_the_loaders_thread(workshop: Workshop) -> None:
+    loader, things = ThreadedLoader(workshop, lambda: None), [Thing(), Thing()]
+    loader.retire("what has nothing to close")
+    loader.retire(things[0])
+    assert things[0].closed_by.get(timeout=PATIENCE_S) == "loader"
+    loader.retire(things[1])
+    loader.stop()
+    assert things[1].closed_by.get_nowait() == "loader"
+
+
+class Held:
+    """A preset whose building waits for something."""
+
+    def __init__(self, wait: Callable[[], object]) -> None:
+        self.wait = wait
+        self.going = threading.Event()
+
+    def __contains__(self, _key: str) -> bool:
+        self.going.set()
+        self.wait()
+        return False
+
+    def __getitem__(self, _key: str) -> str:
+        return "held"
+
+
+def test_a_flood_of_jobs_does_not_keep_retired_things_waiting(workshop: Workshop) -> None:
+    retired, loader, thing, closed = threading.Event(), ThreadedLoader(workshop, lambda: None), Thing(), []
+    first = Held(lambda: retired.wait(PATIENCE_S))
+    last = Held(lambda: closed.append(thing.closed_by.qsize()))
+    for ticket, body in enumerate((first, {"name": "x"}, {"name": "y"}, last)):
+        loader.ask(VoiceJob(ticket, body, {}))  # type: ignore[arg-type]
+    assert first.going.wait(PATIENCE_S)
+    loader.retire(thing)
+    retired.set()
+    loader.stop()
+    assert closed == [1]
+
+
+def test_idle_turns_are_told(workshop: Workshop) -> None:
+    turns: queue.Queue[str] = queue.Queue()
+    loader = ThreadedLoader(workshop, lambda: turns.put(threading.current_thread().name))
+    assert turns.get(timeout=PATIENCE_S) == "loader"
+    loader.stop()
