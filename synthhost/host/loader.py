@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
 from synthhost.core.errors import SynthhostError
 from synthhost.engine.loading import Job, Loaded, Stems, StemsJob, TapeJob
 from synthhost.host.factory import VoiceFactory
@@ -93,6 +95,7 @@ class ThreadedLoader:
         self._thread.join(timeout=10.0)
 
     def _run(self) -> None:
+        torch.set_flush_denormal(True)  # a setting of the thread: warm-up must sound as it does in a replay
         while True:
             try:
                 job = self._jobs.get(timeout=_IDLE_S)
