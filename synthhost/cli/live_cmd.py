@@ -61,7 +61,7 @@ def _banner(supervisor: Supervisor, console: Console) -> None:
     place = {
         "null": "the null clock (no sound device: nothing is heard)",
         "file": f"{plan.sink.out} (at the pace of the null clock)",
-    }.get(plan.sink.kind, f"device {plan.sink.device or 'default'}")
+    }.get(plan.sink.kind, f"{plan.sink.name}")
     block_ms = samples_to_ms(plan.block_samples, plan.sample_rate)
     console.print(
         f"Playing on {place}: {plan.sample_rate} Hz, blocks of {plan.block_samples} ({block_ms:.1f} ms)."

@@ -15,7 +15,8 @@ class SinkPlan:
     """Where the sound goes: "device", "null" or "file"."""
 
     kind: str = "null"
-    device: str | None = None
+    device: str | None = None  # as asked for
+    name: str | None = None  # as the system calls it
     out: str | None = None
 
 

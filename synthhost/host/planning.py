@@ -18,6 +18,7 @@ from synthhost.schema.preset_library import PresetLibrary
 from synthhost.schema.set import Set
 
 _PROBE_S = 20.0
+_CHANNELS_WITH_CUE = 4
 _SESSIONS_KEPT = 8
 
 
@@ -116,14 +117,22 @@ def offline_plan(set_reference: str, threads: int) -> Plan:
     )
 
 
-def probe_device(device: str | None, sample_rate: int) -> tuple[str, int]:
-    """Return the name of an output device and the rate it will run at.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An output device and the rate it will run at."""
+
+    name: str
+    sample_rate: int
+    channels: int
+
+
+def probe_device(device: str | None, sample_rate: int) -> Found:
+    """Return an output device by what it was called, or the default one.
 
     Raises:
         DeviceError: There is no such device; the message lists what exists.
     """
-    found = _ask_portaudio(str(sample_rate), *([device] if device else []))
-    return str(found["name"]), int(found["sample_rate"])
+    return Found(**_ask_portaudio(str(sample_rate), *([device] if device else [])))
 
 
 def list_devices() -> list[dict[str, Any]]:
@@ -146,6 +155,8 @@ def _ask_portaudio(*arguments: str) -> dict[str, Any]:
             f"The audio system did not answer within {_PROBE_S:.0f} s. Restart it, or use --sink null."
         ) from error
     if answer.returncode != 0:
+        if "PortAudio library not found" in answer.stderr:
+            raise DeviceError("PortAudio is not installed: sudo apt-get install libportaudio2.")
         said = answer.stderr.strip().splitlines()
         raise DeviceError(said[-1] if said else "PortAudio failed. Restart the audio system.")
     found: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
@@ -157,19 +168,23 @@ def _choose_sink(wishes: Wishes, sample_rate: int) -> tuple[SinkPlan, int, list[
     if kind == "file" and wishes.out is None:
         raise ConfigError("--sink file needs a file to write: add --out FILE.wav.")
     if kind == "file":
-        return SinkPlan("file", None, str(Path(wishes.out or "").absolute())), sample_rate, []
+        return SinkPlan("file", out=str(Path(wishes.out or "").absolute())), sample_rate, []
     if kind == "null":
         return SinkPlan("null"), sample_rate, []
     if kind not in (None, "device"):
         raise ConfigError(f"--sink {kind}: there are device, null and file.")
     try:
-        name, rate = probe_device(wishes.device, sample_rate)
+        found = probe_device(wishes.device, sample_rate)
     except DeviceError as error:
         if kind == "device" or wishes.device is not None:
             raise
         return SinkPlan("null"), sample_rate, [f"{error} Playing on the null clock: nothing is heard."]
-    notes = [] if rate == sample_rate else [f"{name} runs at {rate} Hz, so the engine does too."]
-    return SinkPlan("device", wishes.device), rate, notes
+    notes = []
+    if found.sample_rate != sample_rate:
+        notes.append(f"{found.name} runs at {found.sample_rate} Hz, so the engine does too.")
+    if found.channels < _CHANNELS_WITH_CUE:
+        notes.append(f"{found.name} has {found.channels} outputs: the cue bus is heard in its stem only.")
+    return SinkPlan("device", wishes.device, found.name), found.sample_rate, notes
 
 
 def _fixed_chunks(parts: Set, chunk_frames: int) -> dict[str, int]:

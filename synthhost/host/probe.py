@@ -17,7 +17,8 @@ def main(arguments: list[str]) -> int:
             found: dict[str, object] = {"devices": [asdict(device) for device in output_devices()]}
         else:
             device = find_device(arguments[1] if len(arguments) > 1 else None)
-            found = {"name": device.name, "sample_rate": choose_rate(device, int(arguments[0]))}
+            rate = choose_rate(device, int(arguments[0]))
+            found = {"name": device.name, "sample_rate": rate, "channels": device.channels}
     except DeviceError as error:
         sys.stderr.write(f"{error}\n")
         return 1
