@@ -83,6 +83,7 @@ class Answers:
         for name in STATUS_NAMES:
             value = self._status[name].item()
             pairs += [name, value]
+        pairs += ["held_frames", int(self._status["tracks"]["held_frames"].sum())]
         return reply("/status/reply", *pairs)
 
     @property

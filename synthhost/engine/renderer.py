@@ -219,7 +219,8 @@ class Renderer:
             shown = status.track(index)
             measure(self._wet[index, :, : self._last_samples], shown["peak"], shown["rms"])
             shown["cue_peak"] = np.max(np.abs(self._cued[index, :, : self._last_samples]))
-            shown["held_frames"] = track.counters().get("held_frames", 0)
+            counts = track.counters()
+            shown["held_frames"] = counts.get("missing", 0) + counts.get("starved", 0)
 
     def _track(self, command: Any) -> Track | None:
         track = self._by_name.get(command.track)

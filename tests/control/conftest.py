@@ -64,8 +64,8 @@ def description() -> dict[str, Any]:
         "master": {"params": [spec("gain_db", -60, 12, 0, unit="dB")], "values": {"gain_db": -3.0}},
         "latency": {
             "voice": [
-                {"name": "ring", "ms": 10.0, "varies": False, "note": ""},
-                {"name": "model", "ms": 148.0},
+                {"name": "control wait", "ms": 10.0, "varies": False, "note": ""},
+                {"name": "model look-ahead", "ms": 148.0},
             ]
         },
         "sample_rate": 48_000,

@@ -265,8 +265,11 @@ def test_status_and_latency_are_told_with_names(stage: Stage) -> None:
     named = dict(zip(args[::2], args[1::2], strict=True))
     assert named["late_blocks"] == 3
     assert named["time_s"] == 0.0
+    stage.links.status["ahead_samples"] = 480
+    stage.links.status["device_latency_ms"] = 4.0
     stage.send("/latency")
-    assert stage.answers() == [OscMessage("/latency/reply", ("voice", 158.0, "ring", 10.0, "model", 148.0))]
+    parts = ("control wait", 10.0, "model look-ahead", 148.0, "ring", 10.0, "device", 4.0)
+    assert stage.answers() == [OscMessage("/latency/reply", ("voice", 172.0, *parts))]
 
 
 def test_the_list_names_every_address_below_a_prefix(stage: Stage) -> None:
