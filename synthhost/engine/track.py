@@ -112,11 +112,12 @@ class Track:
             self.strip.set_param(name, STRIP_SPECS[name].clamp(value))
             self._reset_when_closed &= bool(self.strip.values["mute"])
             return True
+        gathering = self.playing.values.get(GATHERING)
         known = self.playing.set_param(name, value)
         if not name.startswith("fx."):  # another preset's chain is another chain
             for prepared in self._beside():
                 known |= prepared.set_param(name, value)
-        self.revision += known and name == GATHERING
+        self.revision += self.playing.values.get(GATHERING) != gathering
         return known
 
     def push_frames(self, index: int | None, frames: Features) -> bool:

@@ -95,7 +95,7 @@ def describe(renderer: Renderer, plan: Plan) -> dict[str, Any]:
         track.name: [
             asdict(part)
             for part in voice_parts(
-                track.playing.voice, plan.sample_rate, plan.block_samples, limiter_samples
+                track.playing, plan.sample_rate, plan.block_samples, limiter_samples, plan.arrival_delay_ms
             )
         ]
         for track in renderer.tracks
