@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from synthhost.host.planning import list_devices
@@ -27,5 +28,6 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
     for device in devices:
         mark = "default" if device["is_default"] else ""
         channels, rate = str(device["channels"]), str(device["default_rate"])
-        table.add_row(f"{device['index']} {mark}", device["name"], device["host_api"], channels, rate)
+        name, system = escape(device["name"]), escape(device["host_api"])
+        table.add_row(f"{device['index']} {mark}", name, system, channels, rate)
     Console().print(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -36,18 +37,21 @@ def command(
     timetags: Annotated[str, typer.Option(help="follow or ignore the time tags of OSC bundles.")] = "follow",
 ) -> None:
     """Play a set: models, effects and stems under OSC control, until Ctrl-C."""
-    console = Console(stderr=True, soft_wrap=True)
+    console = Console(stderr=True, soft_wrap=True, markup=False)
     wishes = Wishes(set_, sink, device, out, osc_host, osc_port, record, seconds, threads, ahead_ms, timetags)
     planned = make_plan(wishes)
     for note in planned.notes:
         console.print(note)
     supervisor = Supervisor(planned.plan, lambda text: console.print(text))
+    signal.signal(signal.SIGINT, supervisor.on_signal)  # a second Ctrl-C must not cut the ending short
     console.print("Loading and measuring the models ...")
     code = 1
     try:
         supervisor.start()
         _banner(supervisor, console)
         supervisor.watch()
+        if supervisor.stopping:
+            console.print("Stopping.")
     except KeyboardInterrupt:
         console.print("Stopping.")
     finally:
@@ -68,12 +72,13 @@ def _banner(supervisor: Supervisor, console: Console) -> None:
     )
     for reference, model in described["models"].items():
         console.print(
-            f"Model {reference}: {model['chunk_frames']} frames at a time, {model['median_ms']:.1f} ms of work "
-            f"for {model['chunk_ms']:.1f} ms of sound (p99 {model['p99_ms']:.1f} ms)."
+            f"Model {reference}: {model['chunk_frames']} frames at a time, {model['median_ms']:.1f} ms of "
+            f"work for {model['chunk_ms']:.1f} ms of sound (p99 {model['p99_ms']:.1f} ms)."
         )
     room = "there is room" if 2 * described["model_load"] < 0.95 else "there is no room: it may drop out"
     console.print(
-        f"The models need {100 * described['model_load']:.0f} % of one core. For auditioning beside it {room}."
+        f"The models need {100 * described['model_load']:.0f} % of one core. "
+        f"For auditioning beside it {room}."
     )
     for line in ledger_lines(described, plan.sample_rate, float(status["device_latency_ms"])):
         console.print(line)
@@ -90,6 +95,6 @@ def _farewell(supervisor: Supervisor, console: Console) -> None:
     if totals is None:
         return
     console.print(
-        f"Played {totals['seconds']:.1f} s: {totals['late_blocks']} late blocks, {totals['underruns']} gaps heard, "
-        f"{totals['late_commands']} late commands, {totals['malformed']} malformed packets."
+        f"Played {totals['seconds']:.1f} s: {totals['late_blocks']} late blocks, "
+        f"{totals['underruns']} gaps heard, {totals['late_commands']} late commands, {totals['malformed']} malformed packets."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -41,7 +42,7 @@ def command(
     if journal is not None:
         written = Journal(journal)
     check_take_folder(out)
-    console = Console(stderr=True, soft_wrap=True)
+    console = Console(stderr=True, soft_wrap=True, markup=False)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -65,6 +66,8 @@ def command(
 def _play_score(
     score: Path, out: Path, set_: str, seconds: float | None, threads: int, tell: object
 ) -> OfflineResult:
+    if seconds is not None and not math.isfinite(seconds):
+        raise ConfigError(f"--for {seconds}: give a number.")
     lines = read_score(score)
     plan = offline_plan(set_, threads)
     last_s = max((line.time_s for line in lines), default=0.0)

@@ -25,6 +25,7 @@ from synthhost.schema.preset_library import PresetLibrary
 _PULSE_S = 1.0
 _WANTED_BUFFER_BYTES = 4 << 20
 _STOP_LIMIT_S = 3.0
+_ORPHAN_LIMIT_S = 1.5  # without a supervisor, for the engine to come to its end
 
 
 class ControlProcess:
@@ -39,17 +40,19 @@ class ControlProcess:
         self._pulse_s = 0.0
         self._end_sample: int | None = None
         self._told_error: str | None = None
+        self._orphaned_s = 0.0
         links = Links(shared.commands, shared.events, shared.board, shared.status)
         moments = Moments(
             shared.status,
             ClockMap(plan.sample_rate),
             TimeOptions(plan.timetags, plan.arrival_delay_ms),  # type: ignore[arg-type]
         )
-        server = OscServer(plan.osc_host, plan.osc_port)
+        port = int(shared.status["osc_port"]) or plan.osc_port  # after a restart the one that clients know
+        server = OscServer(plan.osc_host, port)
         if server.buffer_bytes < _WANTED_BUFFER_BYTES:
             self._say(
-                f"The system grants a receive buffer of {server.buffer_bytes >> 10} KiB only: a burst of thousands "
-                "of messages may lose some (counted). Raise it: sysctl -w net.core.rmem_max=4194304."
+                f"The system grants a receive buffer of {server.buffer_bytes >> 10} KiB only: a burst of "
+                "thousands of messages may lose some (counted). Raise it: sysctl -w net.core.rmem_max=4194304."
             )
         surroundings = Surroundings(self._table, self._log, self._notice)
         self._loop = ControlLoop(server, links, surroundings, moments)
@@ -67,7 +70,11 @@ class ControlProcess:
             self._journal.close(int(self._shared.status["sample"]) if end_sample is None else end_sample)
 
     def _over(self) -> bool:
-        return bool(self._shared.status["stop"] == 2 or self._parent.orphaned)
+        status = self._shared.status
+        if status["stop"] == 2 or not self._parent.orphaned:
+            return bool(status["stop"] == 2)
+        self._orphaned_s = self._orphaned_s or monotonic()
+        return bool(status["engine_ready"] == 2 or monotonic() - self._orphaned_s > _ORPHAN_LIMIT_S)
 
     def _table(self, description: Mapping[str, Any]) -> AddressTable:
         if self._journal is None and "header" in description:
@@ -80,6 +87,7 @@ class ControlProcess:
     def _log(self, event: Accepted) -> None:
         assert self._journal is not None, "the engine describes itself before it accepts commands"
         self._journal.write(event)
+        self._journal.flush()  # the engine's record is forgotten next: it must outlive this process
 
     def _notice(self, notice: Notice) -> None:
         if notice.kind == "end":

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from synthhost.core.errors import SynthhostError
-from synthhost.core.messages import Event, Failed, Notice, decode, encode
+from synthhost.core.messages import Event, Notice, decode, encode
 from synthhost.core.seams import Runner
 from synthhost.engine.meters import measure
 from synthhost.engine.renderer import CHANNELS, Renderer
@@ -47,6 +47,7 @@ class LiveEngine:
         self._notes: list[str] = []
         self._share = ROOM / max(len(plan.set["tracks"]), 1)
         self._described = -1
+        self._told_control = 0  # restarts of the control process that were given a fresh description
         self._late_noticed_s = 0.0
         self._wake_late_ms = 0.0
         self._stems_error: str | None = None
@@ -70,7 +71,7 @@ class LiveEngine:
         refused = go_realtime(_PRIORITY)
         self._notes += refused
         self._status["realtime"] = int(not refused)
-        while self._shared.audio.write_sample < self._ahead:
+        while self._shared.audio.write_sample < self._ahead and not self._ended():
             self._turn(perf_counter())
         quiet_collector()
         self._described = -1
@@ -83,7 +84,10 @@ class LiveEngine:
 
     def _ended(self) -> bool:
         planned = self.plan.stop_sample and self.renderer.sample >= self.plan.stop_sample
-        return bool(planned or self._status["stop"] or self._parent.orphaned)
+        return bool(planned or self._told_to_end())
+
+    def _told_to_end(self) -> bool:
+        return bool(self._status["stop"] or self._parent.orphaned)
 
     def _turn(self, begun_s: float) -> None:
         """Render one block and hand it over. [render thread]"""
@@ -162,7 +166,7 @@ class LiveEngine:
 
     def _wait_for_sink(self) -> None:
         end_s = monotonic() + _SINK_GRACE_S
-        while not self._status["sink_ready"] and monotonic() < end_s and not self._ended():
+        while not self._status["sink_ready"] and monotonic() < end_s and not self._told_to_end():
             sleep(0.002)
         self._clock_s, self._clock_sample = monotonic(), self._shared.audio.read_sample
 
@@ -203,12 +207,14 @@ class LiveEngine:
         """Keep the description current and report stem errors. [loader thread]"""
         if not self._status["engine_ready"]:
             return
-        if self._described != self.renderer.revision:
+        restarts = int(self._status["control_restarts"])
+        if self._described != self.renderer.revision or self._told_control != restarts:
+            self._told_control = restarts  # what a new control process finds must be as of now
             self._publish()
         stems = self.renderer.stems
         if stems is not None and stems.error is not None and stems.error != self._stems_error:
             self._stems_error = stems.error
-            self._emit(Failed(0, "/record", stems.error))
+            self._emit(Notice("stems", f"The recording has ended, the show goes on: {stems.error}", 0))
 
     def _publish(self) -> None:
         self._described = self.renderer.revision

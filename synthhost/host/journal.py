@@ -57,18 +57,26 @@ class JournalWriter:
                 f"{path}: the journal cannot be written ({error.strerror}). Choose another folder."
             ) from error
         self._files = [self._file]
+        self._told_before = b""  # the last line of an earlier process, which may be told once more
         if self._file.is_empty:
             self._line(header)
         else:
+            self._told_before = self._file.contents().splitlines(keepends=True)[-1]
             self._go_on_with_copies()
 
     def write(self, event: Event) -> None:
-        """Log an accepted command; other events are no part of what is replayed."""
+        """Log an accepted command; other events are no part of what is replayed.
+
+        A process that died between writing an event and forgetting it leaves it to be told again: what is
+        the same as the last line found is not written twice.
+        """
         if isinstance(event, Accepted):
             plain = as_plain(event.command)
             if event.late_samples:
                 plain["late"] = event.late_samples
-            self._line(plain)
+            repeated, self._told_before = _as_line(plain) == self._told_before, b""
+            if not repeated:
+                self._line(plain)
 
     def pulse(self, sample: int) -> None:
         """Note how far the engine has come."""
@@ -102,7 +110,7 @@ class JournalWriter:
             file.close()
 
     def _line(self, plain: dict[str, Any]) -> None:
-        line = json.dumps(plain, separators=(",", ":")).encode() + b"\n"
+        line = _as_line(plain)
         for file in self._files:
             file.write(line)
 
@@ -175,6 +183,10 @@ class Journal:
             raise RecordingError(
                 f"{self.path}: cannot be read ({error.strerror}). Check the path."
             ) from error
+
+
+def _as_line(plain: dict[str, Any]) -> bytes:
+    return json.dumps(plain, separators=(",", ":")).encode() + b"\n"
 
 
 def _object_of(line: bytes, place: str) -> dict[str, Any]:

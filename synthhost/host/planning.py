@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from synthhost.core.errors import ConfigError, DeviceError
+from synthhost.core.errors import ConfigError, DeviceError, RecordingError
 from synthhost.host.library import find_model, home
 from synthhost.host.places import written_out
 from synthhost.host.plan import Plan, SinkPlan
@@ -68,6 +71,7 @@ def make_plan(wishes: Wishes) -> Planned:
     Raises:
         SynthhostError: Something asked for is not there.
     """
+    _check_numbers(wishes)
     parts = written_set(PresetLibrary.of_this_machine(), wishes.set_reference)
     sink, rate, notes = _choose_sink(wishes, parts.sample_rate)
     block = parts.block_samples
@@ -193,11 +197,33 @@ def _fixed_chunks(parts: Set, chunk_frames: int) -> dict[str, int]:
 
 
 def _session_folder() -> Path:
-    """Return the folder of a new session's journal; of those before only the last few are kept."""
+    """Make the folder of a new session's journal; of those before only the last few are kept.
+
+    Raises:
+        RecordingError: It cannot be made.
+    """
     sessions = home() / "sessions"
-    sessions.mkdir(parents=True, exist_ok=True)
-    for old in sorted(sessions.glob("take-*"))[: -_SESSIONS_KEPT + 1]:
-        for file in old.iterdir():
-            file.unlink()
-        old.rmdir()
-    return new_take(sessions)
+    try:
+        sessions.mkdir(parents=True, exist_ok=True)
+        for old in sorted(sessions.glob("take-*"))[: -_SESSIONS_KEPT + 1]:
+            shutil.rmtree(old, ignore_errors=True)
+        while True:
+            folder = new_take(sessions)
+            with contextlib.suppress(FileExistsError):  # another host began in the same second
+                folder.mkdir()
+                return folder
+    except OSError as error:
+        raise RecordingError(
+            f"{sessions}: the session's journal cannot be written there ({error.strerror}). "
+            "Set SYNTHHOST_HOME to a folder that can be written."
+        ) from error
+
+
+def _check_numbers(wishes: Wishes) -> None:
+    for option, value in (("--for", wishes.seconds), ("--ahead-ms", wishes.ahead_ms)):
+        if value is not None and not math.isfinite(value):
+            raise ConfigError(f"{option} {value}: give a number.")
+    if wishes.timetags not in ("follow", "ignore"):
+        raise ConfigError(f"--timetags {wishes.timetags}: there are follow and ignore.")
+    if wishes.osc_port is not None and not 0 <= wishes.osc_port <= 65_535:
+        raise ConfigError(f"--osc-port {wishes.osc_port}: ports go from 1 to 65535; 0 takes a free one.")

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-_RESTART_GAP_S = 1.0
+_RESTART_GAP_S = 1.0  # after the first failure; it doubles with each further one, ...
+_LONGEST_GAP_S = 4.0  # ... up to here: a start costs half a second of a core
+_SETTLED_S = 2.0  # a process that has run for so long has not failed to start
 
 
 class ParentWatch:
@@ -36,9 +38,10 @@ class Child:
     threads: int
     process: subprocess.Popen[bytes] | None = None
     started_s: float = 0.0
+    failures: int = 0  # deaths since it last ran well
 
-    def start(self) -> None:
-        """Start it, out of reach of the terminal's Ctrl-C."""
+    def start(self, *, quiet: bool = False) -> None:
+        """Start it, out of reach of the terminal's Ctrl-C; what it says is dropped when `quiet`."""
         pool = str(self.threads)
         environment = {
             **os.environ,
@@ -50,6 +53,7 @@ class Child:
             [sys.executable, "-m", self.module, str(self.run_folder)],
             env=environment,
             stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL if quiet else None,
             start_new_session=True,
         )
         self.started_s = monotonic()
@@ -60,17 +64,36 @@ class Child:
         return None if self.process is None else self.process.poll()
 
     @property
+    def ending(self) -> str:
+        """Return how it ended in words, such as "killed by SIGKILL" or "exit 3"."""
+        code = self.exit_code or 0
+        return f"killed by {_signal_name(-code)}" if code < 0 else f"exit {code}"
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has run for long enough to count as well."""
+        return self.exit_code is None and monotonic() - self.started_s > _SETTLED_S
+
+    @property
     def may_restart(self) -> bool:
         """Whether enough time has passed since it was last started."""
-        return monotonic() - self.started_s > _RESTART_GAP_S
+        gap_s = min(_RESTART_GAP_S * 2.0 ** max(self.failures - 1, 0), _LONGEST_GAP_S)
+        return monotonic() - self.started_s > gap_s
 
-    def end(self, patience_s: float) -> None:
-        """Wait for it to end; then ask, then insist."""
+    def end(self, patience_s: float, *, ask: bool = False) -> None:
+        """Wait for it to end, then ask, then insist; `ask` begins with asking."""
         if self.process is None:
             return
-        for number in (0, signal.SIGTERM, signal.SIGKILL):
+        for number in (signal.SIGTERM, signal.SIGKILL) if ask else (0, signal.SIGTERM, signal.SIGKILL):
             if number:
                 self.process.send_signal(number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(patience_s)
                 return
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -6,6 +6,7 @@ import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Timer
 from time import monotonic_ns, sleep
 
 from synthhost.core.board import StatusPage
@@ -19,6 +20,7 @@ from synthhost.sinks.playback import Playback
 
 _PRIORITY = 70
 _DEVICE_SILENT_NS = 1_000_000_000  # without a callback for so long the device is lost
+_CLOSE_LIMIT_S = 2.0
 
 
 def main(run_folder: Path) -> int:
@@ -44,7 +46,9 @@ def _play_clocked(plan: Plan, playback: Playback, status: StatusPage, parent: Pa
     with ExitStack() as closing:
         receive = None
         if plan.sink.out is not None:
-            master = MasterFile(Path(plan.sink.out), plan.sample_rate)
+            master = MasterFile(
+                _free_path(Path(plan.sink.out), int(status["sink_restarts"])), plan.sample_rate
+            )
             closing.callback(master.close)
             receive = master.write
         sink = ClockedSink(playback, plan.sample_rate, plan.block_samples, receive)
@@ -69,11 +73,17 @@ def _play_device(plan: Plan, playback: Playback, status: StatusPage, parent: Par
         sleep(0.05)
         last_ns = max(int(status["sink_beat_ns"]), started_ns)
         if monotonic_ns() - last_ns > _DEVICE_SILENT_NS:
-            sys.stderr.write(f"{device.name} has gone quiet; it is opened anew.\n")
-            sys.stderr.flush()
             os._exit(4)  # closing a stream whose server died hangs
+    hanging = Timer(_CLOSE_LIMIT_S, os._exit, (0,))
+    hanging.daemon = True
+    hanging.start()
     stream.close()
     return 0
+
+
+def _free_path(out: Path, restarts: int) -> Path:
+    """Return where this sink writes: a restarted one leaves alone what was written before it."""
+    return out if restarts == 0 else out.with_stem(f"{out.stem}-{restarts + 1}")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,16 @@ _START_LIMIT_S = 300.0  # models are measured and warmed first
 _DRAIN_LIMIT_S = 3.0
 _PATIENCE_S = 5.0
 _DEVICE_LOST = 4
+_NO_START_AT_ALL = "The {} process could not start (its reason is above)."
+_NO_START = {
+    _DEVICE_LOST: "The {} process could not start: the device was opened and asks for no sound. "
+    "Restart the audio system, or use --sink null."
+}
+_DIED = "The {} process ended ({}); it is started again, the engine plays on."
+_DEVICE_GONE = (
+    "The sound device has gone quiet. The engine plays on, stems too; "
+    "the device is opened again once it is there."
+)
 
 
 class Supervisor:
@@ -54,8 +64,10 @@ class Supervisor:
 
         Raises:
             ProcessError: One of them could not start; it has said why itself.
+            KeyboardInterrupt: The run was ended meanwhile.
         """
-        signal.signal(signal.SIGTERM, self._on_signal)
+        for number in (signal.SIGTERM, signal.SIGHUP):  # SIGHUP: the terminal was closed
+            signal.signal(number, self.on_signal)
         self.control.start()
         self.engine.start()
         status = self.shared.status
@@ -67,24 +79,31 @@ class Supervisor:
     def watch(self, tick: Callable[[], None] | None = None) -> None:
         """Return when the run is over; bring control and sink back if they die meanwhile."""
         while not self._stopping and self.engine.exit_code is None:
-            self._revive(self.control, "control_restarts")
-            self._revive(self.sink, "sink_restarts")
+            self._care_for(self.control)
+            self._care_for(self.sink)
             if tick is not None:
                 tick()
             sleep(_TICK_S)
+        if self.engine.exit_code:
+            self._say(
+                f"The engine process ended ({self.engine.ending}), and the sound with it. What was "
+                f"controlled is written down: synthhost render {self.plan.journal_folder} renders it."
+            )
 
     def stop(self) -> int:
         """End everything in order and return the exit code of the run."""
         status, ring = self.shared.status, self.shared.audio
         status["stop"] = 1
-        self.engine.end(_PATIENCE_S)
+        crashed = bool(self.engine.exit_code)
+        played = bool(status["engine_ready"])
+        self.engine.end(_PATIENCE_S, ask=not played)  # while it loads it has nothing to finish
         limit_s = monotonic() + _DRAIN_LIMIT_S
         while self._sink_runs() and ring.read_sample < ring.write_sample and monotonic() < limit_s:
             sleep(_TICK_S / 5)
         status["stop"] = 2
         self.sink.end(_PATIENCE_S)
         self.control.end(_PATIENCE_S)
-        crashed = self.engine.exit_code not in (0, None)
+        crashed |= played and self.engine.exit_code not in (0, None)
         self._count(status)
         shutil.rmtree(self.run_folder, ignore_errors=True)
         return 1 if crashed else 0
@@ -98,11 +117,17 @@ class Supervisor:
     def _sink_runs(self) -> bool:
         return self.sink.process is not None and self.sink.exit_code is None
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the run was asked to end."""
+        return self._stopping
+
     def request_stop(self) -> None:
         """Make `watch` return."""
         self._stopping = True
 
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+    def on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        """Make `watch` return: for `signal.signal`."""
         self.request_stop()
 
     def _await(self, ready: Callable[[], bool]) -> None:
@@ -110,18 +135,27 @@ class Supervisor:
         while not ready():
             for child in (self.control, self.engine, self.sink):
                 if child.exit_code is not None:
-                    raise ProcessError(f"The {child.name} process could not start (its reason is above).")
-            if self._stopping or monotonic() > limit_s:
+                    raise ProcessError(_NO_START.get(child.exit_code, _NO_START_AT_ALL).format(child.name))
+            if self._stopping:
+                raise KeyboardInterrupt
+            if monotonic() > limit_s:
                 raise ProcessError("The host did not get ready in time. Try a smaller set.")
             sleep(_TICK_S / 5)
 
-    def _revive(self, child: Child, counter: str) -> None:
-        code = child.exit_code
-        if code is None or not child.may_restart or self.shared.status["engine_ready"] == 2:
+    def _care_for(self, child: Child) -> None:
+        """Start a process that has died again, and say so once however often that fails."""
+        status, ready = self.shared.status, f"{child.name}_ready"
+        if child.exit_code is None:
+            if child.failures and child.settled and status[ready]:
+                child.failures = 0
+                self._say(f"The {child.name} process is back.")
             return
-        if code != _DEVICE_LOST:
-            self._say(
-                f"The {child.name} process ended (exit {code}); it is started again, the sound goes on."
-            )
-        self.shared.status[counter] += 1
-        child.start()
+        status[ready] = 0
+        if not child.may_restart or status["engine_ready"] == 2:
+            return
+        lost_device = child.exit_code == _DEVICE_LOST
+        if not child.failures:
+            self._say(_DEVICE_GONE if lost_device else _DIED.format(child.name, child.ending))
+        status[f"{child.name}_restarts"] += 1
+        child.failures += 1
+        child.start(quiet=lost_device or child.failures > 1)
