@@ -246,11 +246,14 @@ turns = st.lists(
         st.tuples(st.just("play"), st.integers(0, 3000)),
         st.tuples(st.just("play"), st.integers(1, 90)),
         st.tuples(st.just("keep"), st.just(0)),
+        st.tuples(st.just("reach"), st.integers(1, 120)),
+        st.tuples(st.just("reach and play"), st.integers(1, 120)),
         st.tuples(st.just("stall"), st.integers(1, 9 * RATE)),
         st.tuples(st.just("again"), st.just(0)),
         st.tuples(st.just("end"), st.just(0)),
     ),
-    max_size=60,
+    min_size=12,
+    max_size=40,
 )
 
 
@@ -258,14 +261,18 @@ turns = st.lists(
 @given(turns)
 def test_no_schedule_makes_a_step_or_an_error(folder: Path, script: list[tuple[str, int]]) -> None:
     show = Show(folder)
-    heard: list[Audio] = []
+    show.write(600)
+    heard = [show.play(500)]
     for what, samples in script:
         if what == "play":
             heard.append(show.play(samples))
         elif what == "write":
             show.write(samples)
+        elif what.startswith("reach"):  # a little beyond where the sink stands
+            show.write(max(show.ring.read_sample + samples - show.ring.write_sample, 0))
+            if what == "reach and play":
+                heard.append(show.play(samples))
         elif what == "stall":
-            show.ring.write(material(show.ring.write_sample, 0))
             show.write(samples)
         elif what == "keep":
             show.keep_ahead()
