@@ -96,5 +96,6 @@ def _farewell(supervisor: Supervisor, console: Console) -> None:
         return
     console.print(
         f"Played {totals['seconds']:.1f} s: {totals['late_blocks']} late blocks, "
-        f"{totals['underruns']} gaps heard, {totals['late_commands']} late commands, {totals['malformed']} malformed packets."
+        f"{totals['underruns']} gaps heard, {totals['late_commands']} late commands, "
+        f"{totals['malformed']} malformed packets."
     )

@@ -52,7 +52,8 @@ class ControlProcess:
         if server.buffer_bytes < _WANTED_BUFFER_BYTES:
             self._say(
                 f"The system grants a receive buffer of {server.buffer_bytes >> 10} KiB only: a burst of "
-                "thousands of messages may lose some (counted). Raise it: sysctl -w net.core.rmem_max=4194304."
+                "thousands of messages may lose some (counted). "
+                "Raise it: sysctl -w net.core.rmem_max=4194304."
             )
         surroundings = Surroundings(self._table, self._log, self._notice)
         self._loop = ControlLoop(server, links, surroundings, moments)
