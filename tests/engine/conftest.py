@@ -68,7 +68,7 @@ class Source:
         self.pushed.extend(frames[:, at] for at in range(frames.shape[1]))
 
     def counters(self) -> dict[str, int]:
-        return {"held_frames": 3}
+        return {"missing": 1, "starved": 2}
 
     def next_frames(self, out: Features) -> None:
         tape = self.tapes["a"]
