@@ -10,7 +10,7 @@ from synthhost.control.endpoints import Endpoint
 from synthhost.control.replies import reply
 from synthhost.control.subscriptions import to_db
 from synthhost.control.values import Values
-from synthhost.core.board import StatusPage
+from synthhost.core.board import StatusPage, block_quantile_ms
 from synthhost.core.errors import OscError
 from synthhost.core.latency import LatencyPart, output_parts, total_ms
 
@@ -83,6 +83,8 @@ class Answers:
         for name in STATUS_NAMES:
             value = self._status[name].item()
             pairs += [name, value]
+        for name, share in (("median_block_ms", 0.5), ("p999_block_ms", 0.999)):
+            pairs += [name, block_quantile_ms(self._status["block_times"], share)]
         pairs += ["held_frames", int(self._status["tracks"]["held_frames"].sum())]
         return reply("/status/reply", *pairs)
 

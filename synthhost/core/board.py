@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 from time import sleep
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from synthhost.core.region import Region
 
 MAX_TRACKS = 32
+BLOCK_BUCKETS = 128
+_FIRST_BUCKET_MS = 0.05
+_BUCKETS_PER_DOUBLING = 8
 _READ_TRIES = 200
 _READ_GAP_S = 0.001
 
@@ -32,6 +37,7 @@ STATUS_FIELDS = np.dtype(
         ("worst_late_ms", np.float64),
         ("load", np.float64),
         ("worst_block_ms", np.float64),
+        ("block_times", np.int64, BLOCK_BUCKETS),
         ("commands", np.int64),
         ("late_commands", np.int64),
         ("worst_command_late_ms", np.float64),
@@ -75,6 +81,21 @@ STATUS_FIELDS = np.dtype(
     ],
     align=True,
 )
+
+
+def block_bucket(spent_ms: float) -> int:
+    """Return the bucket of `block_times` that a block's work falls into, 9 % wide each. [render thread]"""
+    place = _BUCKETS_PER_DOUBLING * math.log2(max(spent_ms, _FIRST_BUCKET_MS) / _FIRST_BUCKET_MS)
+    return min(int(place), BLOCK_BUCKETS - 1)
+
+
+def block_quantile_ms(block_times: NDArray[np.int64], share: float) -> float:
+    """Return the work in ms that a share of all blocks stayed under (the upper edge of its bucket)."""
+    total = int(block_times.sum())
+    if total == 0:
+        return 0.0
+    bucket = int(np.searchsorted(np.cumsum(block_times), share * total))
+    return float(_FIRST_BUCKET_MS * 2.0 ** ((bucket + 1) / _BUCKETS_PER_DOUBLING))
 
 
 class StatusPage:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from synthhost.core.board import block_bucket
 from synthhost.core.errors import SynthhostError
 from synthhost.core.messages import Event, Notice, decode, encode
 from synthhost.core.seams import Runner
@@ -138,6 +139,7 @@ class LiveEngine:
         status["sample"] = renderer.sample
         status["blocks"] += 1
         status["worst_block_ms"] = max(status["worst_block_ms"], spent_ms)
+        status["block_times"][block_bucket(spent_ms)] += 1
         status["load"] += 0.02 * (spent_ms / block_ms - status["load"])
         status["engine_beat_ns"] = monotonic_ns()
         renderer.show(status)

@@ -8,7 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synthhost.core.board import MAX_TRACKS, STATUS_FIELDS, JsonBoard, StatusPage
+from synthhost.core.board import (
+    BLOCK_BUCKETS,
+    MAX_TRACKS,
+    STATUS_FIELDS,
+    JsonBoard,
+    StatusPage,
+    block_bucket,
+    block_quantile_ms,
+)
 from synthhost.core.region import Region
 
 
@@ -81,3 +89,11 @@ def test_every_number_can_be_shown_as_json(tmp_path: Path) -> None:
     page = StatusPage(Region.create(tmp_path / "status", STATUS_FIELDS.itemsize))
     names = [name for name in STATUS_FIELDS.names or () if name != "tracks"]
     assert json.dumps({name: page[name].tolist() for name in names})
+
+
+@pytest.mark.parametrize("spent_ms", [0.01, 0.05, 0.3, 5.0, 92.9, 1e6])
+def test_a_quantile_of_block_times_is_right_within_a_bucket(spent_ms: float) -> None:
+    times = np.zeros(BLOCK_BUCKETS, dtype=np.int64)
+    times[block_bucket(spent_ms)] += 10
+    found_ms = block_quantile_ms(times, 0.999)
+    assert found_ms == pytest.approx(min(max(spent_ms, 0.05), 0.05 * 2**16), rel=0.1)
