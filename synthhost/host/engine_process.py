@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from pathlib import Path
 from time import monotonic, monotonic_ns, perf_counter, sleep
 from typing import Any
@@ -13,16 +14,14 @@ import torch
 from synthhost.core.board import block_bucket
 from synthhost.core.errors import SynthhostError
 from synthhost.core.messages import Event, Notice, decode, encode
-from synthhost.core.seams import Runner
+from synthhost.engine.loading import Job, VoiceJob
 from synthhost.engine.meters import measure
 from synthhost.engine.renderer import CHANNELS, Renderer
+from synthhost.host.admission import Admission
 from synthhost.host.assembly import describe, make_factory, make_renderer, stem_channels
-from synthhost.host.chunking import ROOM, Choice, choose_ahead_samples, choose_chunk
-from synthhost.host.costs import CostBook
+from synthhost.host.chunking import choose_ahead_samples
 from synthhost.host.journal import header_of
-from synthhost.host.library import home
 from synthhost.host.loader import ThreadedLoader, Workshop
-from synthhost.host.measure import measure_apart
 from synthhost.host.plan import Plan
 from synthhost.host.processes import ParentWatch
 from synthhost.host.realtime import go_realtime, quiet_collector
@@ -44,20 +43,19 @@ class LiveEngine:
         self._parent = ParentWatch()
         self._shared = shared
         self._status = shared.status
-        self._choices: dict[str, Choice] = {}
-        self._notes: list[str] = []
-        self._share = ROOM / max(len(plan.set["tracks"]), 1)
+        self._admission = Admission(plan, lambda: bool(self._status["engine_ready"]))
+        self._asides: deque[Event] = deque()  # from the loader's thread: the ring has one writer
         self._described = -1
         self._told_control = 0  # restarts of the control process that were given a fresh description
         self._late_noticed_s = 0.0
         self._wake_late_ms = 0.0
         self._stems_error: str | None = None
-        factory = make_factory(plan, self._chunk_of)
+        factory = make_factory(plan, self._admission.chunk_of)
         self._workshop = Workshop(factory, self._open_stems)
-        self._loader = ThreadedLoader(self._workshop, self._when_idle)
+        self._loader = ThreadedLoader(self._workshop, self._when_idle, self._before)
         self.renderer: Renderer = make_renderer(plan, factory, self._loader, self._emit, self_activating=True)
         self._ahead = plan.ahead_samples or choose_ahead_samples(
-            list(self._choices.values()), plan.sample_rate, plan.block_samples
+            list(self._admission.choices.values()), plan.sample_rate, plan.block_samples
         )
         self._block = np.zeros((CHANNELS, plan.block_samples), dtype=np.float32)
         self._clock_s = 0.0
@@ -70,7 +68,7 @@ class LiveEngine:
         self._status["ahead_samples"] = self._ahead
         self._publish()
         refused = go_realtime(_PRIORITY)
-        self._notes += refused
+        self._admission.notes += refused
         self._status["realtime"] = int(not refused)
         while self._shared.audio.write_sample < self._ahead and not self._ended():
             self._turn(perf_counter())
@@ -94,6 +92,8 @@ class LiveEngine:
         """Render one block and hand it over. [render thread]"""
         renderer, ring, status = self.renderer, self._shared.audio, self._status
         self._take_commands()
+        while self._asides:
+            self._emit(self._asides.popleft())
         block = self._block
         if self.plan.stop_sample:
             left = self.plan.stop_sample - renderer.sample
@@ -177,29 +177,6 @@ class LiveEngine:
         if not self._shared.events.push(encode([event])):
             self._status["lost_events"] += 1
 
-    def _chunk_of(self, reference: str, runner: Runner) -> int:
-        if reference not in self._choices:
-            choice = self._choose(reference, runner)
-            self._choices[reference] = choice
-            if not choice.keeps_up:
-                self._notes.append(
-                    f"{runner.spec.name} needs {choice.real_time_factor:.2f} of real time on this machine: "
-                    "it will drop out. Use a smaller model or more threads."
-                )
-        return self._choices[reference].chunk_frames
-
-    def _choose(self, reference: str, runner: Runner) -> Choice:
-        """Measure before the show; during it take what is remembered, or have it measured elsewhere."""
-        fixed, sha256, threads = self.plan.chunk_frames.get(reference), runner.spec.sha256, self.plan.threads
-        book = CostBook(home() / "costs.json")
-        if not self._status["engine_ready"]:
-            choice = choose_chunk(runner, self._share, fixed)
-        else:
-            known = book.find(sha256, threads)
-            choice = known or measure_apart(reference, self._share, fixed, threads)
-        book.keep(sha256, threads, choice)
-        return choice
-
     def _open_stems(self, folder: str, format_name: str) -> Recording:
         stems = stem_channels(self.renderer)
         sample = self.renderer.sample
@@ -216,37 +193,35 @@ class LiveEngine:
         stems = self.renderer.stems
         if stems is not None and stems.error is not None and stems.error != self._stems_error:
             self._stems_error = stems.error
-            self._emit(Notice("stems", f"The recording has ended, the show goes on: {stems.error}", 0))
+            text = f"The recording has ended, the show goes on: {stems.error}"
+            self._asides.append(Notice("stems", text, self.renderer.sample))
+
+    def _before(self, job: Job) -> None:
+        """Say before a voice is built when there is no room for it. [loader thread]"""
+        if isinstance(job, VoiceJob):
+            text = self._admission.room_note(self._playing_models(), str(job.body["model"]))
+            if text is not None:
+                self._asides.append(Notice("room", text, self.renderer.sample))
+
+    def _playing_models(self) -> list[str]:
+        return [track.playing.body["model"] for track in self.renderer.tracks]
 
     def _publish(self) -> None:
         self._described = self.renderer.revision
         description = describe(self.renderer, self.plan)
-        models = {
-            reference: {
-                "chunk_frames": choice.chunk_frames,
-                "median_ms": 1000.0 * choice.cost.median_seconds,
-                "p99_ms": 1000.0 * choice.cost.p99_seconds,
-                "chunk_ms": 1000.0 * choice.cost.chunk_seconds,
-                "real_time_factor": choice.real_time_factor,
-            }
-            for reference, choice in self._choices.items()
-        }
-        load = sum(
-            self._choices[track.playing.body["model"]].real_time_factor for track in self.renderer.tracks
-        )
         self._shared.board.write(
             {
                 **description,
-                "models": models,
-                "model_load": load,
+                "models": self._admission.models(),
+                "model_load": self._admission.load(self._playing_models()),
                 "ahead_samples": self._ahead,
-                "notes": self._notes,
+                "notes": self._admission.notes,
                 "header": self._header(),
             }
         )
 
     def _header(self) -> dict[str, Any]:
-        chunks = {reference: choice.chunk_frames for reference, choice in self._choices.items()}
+        chunks = {reference: choice.chunk_frames for reference, choice in self._admission.choices.items()}
         factory = self._workshop.factory
         hashes = {reference: factory.runner(reference).spec.sha256 for reference in chunks}
         return header_of(self.plan, chunks, hashes)

@@ -65,9 +65,21 @@ class ImmediateLoader:
 
 
 class ThreadedLoader:
-    """Does jobs on one thread beside the render thread; `idle` is called there now and then."""
+    """Does jobs on one thread beside the render thread.
 
-    def __init__(self, workshop: Workshop, idle: Callable[[], None]) -> None:
+    Args:
+        workshop: Where they are done.
+        idle: Called on that thread now and then.
+        before: Called on that thread before each job.
+    """
+
+    def __init__(
+        self,
+        workshop: Workshop,
+        idle: Callable[[], None],
+        before: Callable[[Job], None] = lambda _: None,
+    ) -> None:
+        self._before = before
         self._workshop = workshop
         self._idle = idle
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -107,6 +119,7 @@ class ThreadedLoader:
                 self._let_go_of_retired()
                 self._let_go_of_retired()
                 return
+            self._before(job)
             self._done.append(self._workshop.carry_out(job))
             self._let_go_of_retired()
 

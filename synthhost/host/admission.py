@@ -1,0 +1,82 @@
+"""Which chunk every model runs at on this machine, and whether there is room for one more voice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from synthhost.core.seams import Runner
+from synthhost.host.chunking import ROOM, Choice, choose_chunk
+from synthhost.host.costs import CostBook
+from synthhost.host.library import home
+from synthhost.host.measure import measure_apart
+from synthhost.host.plan import Plan
+
+_FULL = 0.95  # of a core: beyond this nothing is left for the rest of the engine
+
+
+class Admission:
+    """Measures models, remembers what they cost, and says what that means.
+
+    Args:
+        plan: Of the run.
+        playing: Says whether sound runs already, so that nothing may be measured in this process.
+    """
+
+    def __init__(self, plan: Plan, playing: Callable[[], bool]) -> None:
+        self.choices: dict[str, Choice] = {}
+        self.notes: list[str] = []
+        self._plan = plan
+        self._playing = playing
+        self._share = ROOM / max(len(plan.set["tracks"]), 1)
+        self._book = CostBook(home() / "costs.json")
+
+    def chunk_of(self, reference: str, runner: Runner) -> int:
+        """Return how many frames a model takes at a time, measured once a run."""
+        if reference not in self.choices:
+            choice = self._choose(reference, runner)
+            self.choices[reference] = choice
+            if not choice.keeps_up:
+                self.notes.append(
+                    f"{runner.spec.name} needs {choice.real_time_factor:.2f} of real time on this machine: "
+                    "it will drop out. Use a smaller model or more threads."
+                )
+        return self.choices[reference].chunk_frames
+
+    def load(self, references: Iterable[str]) -> float:
+        """Return the share of one core that voices of these models need together."""
+        return sum(self.choices[one].real_time_factor for one in references if one in self.choices)
+
+    def room_note(self, playing: list[str], newcomer: str) -> str | None:
+        """Return a sentence when there is no room for one more voice beside those that play."""
+        together = self.load([*playing, newcomer])
+        if newcomer not in self.choices or together <= _FULL:
+            return None
+        return f"{newcomer} beside what plays needs {100 * together:.0f} % of one core: expect gaps while both sound."
+
+    def models(self) -> dict[str, dict[str, float]]:
+        """Return what every model runs at and costs, for people and machines to read."""
+        return {
+            reference: {
+                "chunk_frames": choice.chunk_frames,
+                "median_ms": 1000.0 * choice.cost.median_seconds,
+                "p99_ms": 1000.0 * choice.cost.p99_seconds,
+                "chunk_ms": 1000.0 * choice.cost.chunk_seconds,
+                "real_time_factor": choice.real_time_factor,
+            }
+            for reference, choice in self.choices.items()
+        }
+
+    def _choose(self, reference: str, runner: Runner) -> Choice:
+        """Measure before the show; during it take what is remembered, or have it measured elsewhere."""
+        fixed, sha256, threads = (
+            self._plan.chunk_frames.get(reference),
+            runner.spec.sha256,
+            self._plan.threads,
+        )
+        if not self._playing():
+            choice = choose_chunk(runner, self._share, fixed)
+        else:
+            known = self._book.find(sha256, threads)
+            choice = known or measure_apart(reference, self._share, fixed, threads)
+        self._book.keep(sha256, threads, choice)
+        return choice
