@@ -1,0 +1,148 @@
+"""Presets, candidates and macros change while a track plays: nothing is missed, no step is in the sound."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from synthhost.core.arrays import Audio
+from synthhost.host.offline import OfflineEngine
+from synthhost.host.planning import offline_plan
+
+_RATE, _BLOCK = 48000, 256
+_STEMS = ("voice-dry", "voice-wet", "master", "cue")
+_UNDISTURBED_S = 9  # twice round the tape at its slower speed
+_DARK = "{effect: LowpassFilter, params: {cutoff_frequency_hz: 200.0}}"  # so that a step would stand out
+_PRESETS = {
+    "dark-one": ("small-a", "{speed: 1.0}", f"[{_DARK}]"),
+    "dark-two": ("small-b", "{speed: 0.8, pitch: 3.0}", f"[{_DARK}, {_DARK}]"),
+    "dark-three": ("small-b", "{speed: 1.0}", f"[{{effect: Chorus, params: {{mix: 0.3}}}}, {_DARK}]"),
+}
+
+
+@pytest.fixture(scope="module")
+def dark(stage: Any) -> Any:
+    """Add presets of two models whose sound moves slowly, each with its macro at either end."""
+    for name, (model, params, chain) in _PRESETS.items():
+        bright = params.replace("}", ", brightness: 6.0}")
+        stage.add_preset(name, model, params, chain=chain, gain_db=-6.0)
+        stage.add_preset(f"{name}-bright", model, bright, chain=chain, gain_db=-6.0)
+        for variant in (name, f"{name}-bright"):
+            stage.add_set(variant, f"[{{name: voice, preset: {variant}}}]")
+    return stage
+
+
+def test_changes_every_second_leave_no_gap_and_no_step(
+    dark: Any, start: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = start("--set", "dark-one", "--record", str(tmp_path / "take"), "--ahead-ms", "300")
+    get_known(live)
+    asked = perform(live, rounds=2)
+    status = live.status()
+    assert live.stop() == 0, live.said()
+    assert status["underruns"] == 0
+    assert status["bad_samples"] == status["tap_drops"] == 0
+    assert_all_arrived(tmp_path / "take", asked)
+    assert_no_step(dark, tmp_path / "take", monkeypatch)
+    assert_renders_again(dark, tmp_path / "take", tmp_path / "again")
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_two_minutes_of_changes_miss_no_block(
+    dark: Any, start: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = start("--set", "dark-one", "--record", str(tmp_path / "take"))
+    get_known(live)
+    before = live.status()
+    asked = perform(live, rounds=24)
+    status = live.status()
+    assert live.stop() == 0, live.said()
+    grown = {name: status[name] - before[name] for name in ("late_blocks", "underruns")}
+    assert not any(grown.values()), (grown, status["worst_late_ms"], status["worst_block_ms"])
+    assert status["bad_samples"] == status["tap_drops"] == 0
+    assert_all_arrived(tmp_path / "take", asked)
+    assert_no_step(dark, tmp_path / "take", monkeypatch)
+    assert_renders_again(dark, tmp_path / "take", tmp_path / "again")
+
+
+def get_known(live: Any) -> None:
+    """Play every preset once, so that both models have been measured."""
+    for name in ("dark-two", "dark-three", "dark-one"):
+        live.send("/track/voice/preset", name)
+        live.until("/track/voice/preset", name)
+
+
+def perform(live: Any, rounds: int) -> Counter[str]:
+    """Change something once a second, five times a round; return how often what was asked for, all in all."""
+    steps: tuple[tuple[str, tuple[Any, ...], str, str], ...] = (  # message, arguments, and what it leads to
+        ("preset", ("dark-two", 30.0), "preset", "dark-two"),
+        ("cue", ("dark-three",), "cue", "dark-three"),
+        ("cue/commit", (50.0,), "preset", "dark-three"),
+        ("cue", ("dark-two",), "cue", "dark-two"),
+        ("preset", ("dark-one", 5.0), "preset", "dark-one"),
+    )
+    asked = Counter(LoadPreset=3)
+    next_s = time.monotonic()
+    for place in range(5 * rounds):
+        verb, arguments, field, wanted = steps[place % 5]
+        live.send(f"/track/voice/{verb}", *arguments)
+        live.send("/track/voice/macro/drift", float(place % 3) / 2.0)
+        live.until(f"/track/voice/{field}", wanted)
+        if place % 5 == 4:
+            live.send("/track/voice/cue/drop")
+        next_s = max(next_s + 1.0, time.monotonic())
+        time.sleep(max(next_s - time.monotonic(), 0.0))
+    live.sync()
+    counted = Counter(LoadPreset=2, CuePreset=2, CommitCue=1, DropCue=1)
+    return asked + Counter({name: rounds * times for name, times in counted.items()})
+
+
+def assert_all_arrived(take: Path, asked: Counter[str]) -> None:
+    journal = [json.loads(line) for line in (take / "journal.jsonl").read_text().splitlines()]
+    done = Counter(line["do"] for line in journal if "do" in line)
+    assert {name: done[name] for name in asked} == asked
+    assert done["Activate"] == asked["LoadPreset"] + asked["CuePreset"]
+
+
+def assert_no_step(dark: Any, take: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare the largest difference between neighbouring samples with that of the presets left alone."""
+    monkeypatch.setenv("SYNTHHOST_HOME", dark.env["SYNTHHOST_HOME"])
+    monkeypatch.setenv("SYNTHHOST_PRESETS", dark.env["SYNTHHOST_PRESETS"])
+    alone = {name: undisturbed(name, take) for preset in _PRESETS for name in (preset, f"{preset}-bright")}
+    largest = max(largest_step(sound) for sound in alone.values())
+    cut = np.abs(alone["dark-one"] - alone["dark-two"])
+    assert np.median(cut) > 3.0 * largest, "the test would see a cut from one preset to the other"
+    for stem in ("master", "cue"):
+        sound = soundfile.read(take / f"{stem}.wav", dtype="float32", always_2d=True)[0].T
+        assert np.abs(sound).max() > 0.01, f"{stem} is audible"
+        assert largest_step(sound) <= 1.05 * largest, stem
+
+
+def undisturbed(set_name: str, folder: Path) -> Audio:
+    """Return the master of a set that nobody touches, `[2, samples]`."""
+    engine = OfflineEngine(offline_plan(set_name, threads=1), folder, self_activating=True)
+    out = np.zeros((4, _UNDISTURBED_S * _RATE // _BLOCK * _BLOCK), dtype=np.float32)
+    for begin in range(0, out.shape[1], _BLOCK):
+        engine.renderer.render(out[:, begin : begin + _BLOCK])
+    return out[:2]
+
+
+def largest_step(sound: Audio) -> float:
+    return float(np.abs(np.diff(sound, axis=1)).max())
+
+
+def assert_renders_again(dark: Any, take: Path, again: Path) -> None:
+    rendered = dark.run("render", str(take), "--out", str(again))
+    assert rendered.returncode == 0, rendered.stderr
+    for stem in _STEMS:
+        heard, _ = soundfile.read(take / f"{stem}.wav", dtype="float32", always_2d=True)
+        rerun, _ = soundfile.read(again / f"{stem}.wav", dtype="float32", always_2d=True)
+        assert np.array_equal(heard, rerun), f"{stem} differs"
