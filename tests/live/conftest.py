@@ -11,7 +11,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,7 @@ class Live:
         self.socket.settimeout(timeout_s)
         try:
             return OscMessage(self.socket.recv(65536))
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):
             return None
 
     def ask(self, address: str, *args: Any, expect: str, timeout_s: float = 20.0) -> list[Any]:
@@ -151,6 +152,37 @@ class Live:
         while self.ask(f"/q{address}", expect=address) != [wanted]:
             assert time.monotonic() < end_s, f"{address} never became {wanted!r}:\n{self.said()}"
             time.sleep(0.05)
+
+    def wait(self, condition: Callable[[], Any], what: str, timeout_s: float = 30.0) -> Any:
+        """Wait until a condition gives something true, and return that."""
+        end_s = time.monotonic() + timeout_s
+        while not (found := condition()):
+            assert time.monotonic() < end_s, f"waited for {what} in vain; the host said:\n{self.said()}"
+            time.sleep(0.02)
+        return found
+
+    def answers(self) -> bool:
+        """Say whether the host's control side answers now."""
+        self.drain()
+        self.send("/heartbeat")
+        answer = self.hear(0.2)
+        return answer is not None and answer.address == "/heartbeat"
+
+    def drain(self) -> list[OscMessage]:
+        """Return every answer that has arrived."""
+        found: list[OscMessage] = []
+        while (answer := self.hear(0.0)) is not None:
+            found.append(answer)
+        return found
+
+    def child(self, name: str) -> int:
+        """Return the process id of the host's "engine", "control" or "sink"; 0 when there is none."""
+        wanted = f"synthhost.host.{name}_process"
+        return next((pid for pid, module in children_of(self.process.pid) if module == wanted), 0)
+
+    def children(self) -> list[int]:
+        """Return the process ids of all the host's processes."""
+        return [pid for pid, _ in children_of(self.process.pid)]
 
     def said(self) -> str:
         """Return everything the host has printed."""
@@ -205,13 +237,40 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     return made
 
 
+def children_of(parent: int) -> list[tuple[int, str]]:
+    """Return the process ids and the modules of the running Python processes that a process started."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, ppid = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:  # ended meanwhile
+            continue
+        if int(ppid) == parent and state != "Z":
+            found.append((int(folder.name), words[2].decode() if len(words) > 2 else ""))
+    return found
+
+
 @pytest.fixture
 def start(stage: Stage, tmp_path: Path) -> Iterator[Any]:
     """Return a function that starts a host and waits until sound runs."""
+    with _hosts(stage, tmp_path) as begin:
+        yield begin
+
+
+@pytest.fixture(scope="module")
+def start_once(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Return the same function for hosts that the tests of a file share."""
+    with _hosts(stage, tmp_path_factory.mktemp("shared")) as begin:
+        yield begin
+
+
+@contextmanager
+def _hosts(stage: Stage, folder: Path) -> Iterator[Any]:
     running: list[Live] = []
 
     def begin(*arguments: str, env: dict[str, str] | None = None, sink: str = "null") -> Live:
-        log = tmp_path / f"host-{len(running)}.log"
+        log = folder / f"host-{len(running)}.log"
         command = [
             sys.executable,
             "-m",
@@ -225,19 +284,21 @@ def start(stage: Stage, tmp_path: Path) -> Iterator[Any]:
         ]
         with log.open("w") as file:
             process = subprocess.Popen(
-                command, env=env or stage.env, stderr=file, stdout=file, text=True, cwd=tmp_path
+                command, env=env or stage.env, stderr=file, stdout=file, text=True, cwd=folder
             )
         live = Live(process, log)
         running.append(live)
         _wait_until_playing(live)
         return live
 
-    yield begin
-    for live in running:
-        if live.process.poll() is None:
-            live.process.kill()
-            live.process.wait(10)
-        live.socket.close()
+    try:
+        yield begin
+    finally:
+        for live in running:
+            if live.process.poll() is None:
+                live.process.kill()
+                live.process.wait(10)
+            live.socket.close()
 
 
 def _wait_until_playing(live: Live) -> None:
