@@ -33,6 +33,7 @@ _SINK_SILENT_NS = 300_000_000  # a sink that has not asked for so long is gone: 
 _SINK_GRACE_S = 15.0  # how long the first sink may take to open
 _NOTICE_GAP_S = 1.0
 _PRIORITY = 60
+_LONGEST_AHEAD_S = 2.0  # also for models so slow that they will never keep up
 
 
 class LiveEngine:
@@ -54,9 +55,9 @@ class LiveEngine:
         self._workshop = Workshop(factory, self._open_stems)
         self._loader = ThreadedLoader(self._workshop, self._when_idle, self._before)
         self.renderer: Renderer = make_renderer(plan, factory, self._loader, self._emit, self_activating=True)
-        self._ahead = plan.ahead_samples or choose_ahead_samples(
-            list(self._admission.choices.values()), plan.sample_rate, plan.block_samples
-        )
+        choices = list(self._admission.choices.values())
+        chosen = choose_ahead_samples(choices, plan.sample_rate, plan.block_samples)
+        self._ahead = plan.ahead_samples or min(chosen, int(_LONGEST_AHEAD_S * plan.sample_rate))
         self._block = np.zeros((CHANNELS, plan.block_samples), dtype=np.float32)
         self._clock_s = 0.0
         self._clock_sample = 0

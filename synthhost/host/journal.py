@@ -193,7 +193,10 @@ def _object_of(line: bytes, place: str) -> dict[str, Any]:
     try:
         plain = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise RecordingError(f"{place}: not JSON ({error}).") from error
+        raise RecordingError(
+            f"{place}: not a line of a journal ({error}). "
+            "Give the journal.jsonl of a recording, or its folder."
+        ) from error
     if not isinstance(plain, dict):
         raise RecordingError(f"{place}: a line must be a JSON object.")
     return plain

@@ -23,6 +23,7 @@ from synthhost.schema.set import Set
 _PROBE_S = 20.0
 _CHANNELS_WITH_CUE = 4
 _SESSIONS_KEPT = 8
+LONGEST_AHEAD_MS = 2000.0  # the ring between engine and sink holds three seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,8 @@ def make_plan(wishes: Wishes) -> Planned:
     sink, rate, notes = _choose_sink(wishes, parts.sample_rate)
     block = parts.block_samples
     ahead_ms = wishes.ahead_ms if wishes.ahead_ms is not None else parts.ahead_ms
+    if ahead_ms is not None and ahead_ms > LONGEST_AHEAD_MS:
+        raise ConfigError(f"ahead_ms {ahead_ms:g}: the engine can be {LONGEST_AHEAD_MS:g} ms ahead at most.")
     if wishes.record is not None:
         check_take_folder(wishes.record)
     journal_folder = wishes.record.absolute() if wishes.record is not None else _session_folder()

@@ -92,12 +92,14 @@ class Stage:
     def add_set(self, name: str, tracks: str) -> None:
         (self.presets / "sets" / f"{name}.yaml").write_text(_SET.format(name=name, tracks=tracks))
 
-    def run(self, *arguments: str, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, timeout_s: float = 120.0, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run the command line to its end."""
         command = [sys.executable, "-m", "synthhost", *arguments]
         return subprocess.run(
             command,
-            env=self.env,
+            env=env or self.env,
             capture_output=True,
             text=True,
             timeout=timeout_s,
@@ -113,6 +115,7 @@ class Live:
     process: subprocess.Popen[str]
     log: Path
     port: int = 0
+    take: Path = Path()  # where it records, if a test says so
     socket: socket.socket = field(default_factory=lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
 
     def send(self, address: str, *args: Any) -> None:
@@ -167,6 +170,17 @@ class Live:
         self.send("/heartbeat")
         answer = self.hear(0.2)
         return answer is not None and answer.address == "/heartbeat"
+
+    def errors_to(self, packet: bytes) -> list[list[Any]]:
+        """Send raw bytes as a new client and return the arguments of every /error that comes back."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(5.0)
+            client.sendto(packet, ("127.0.0.1", self.port))
+            client.sendto(message("/sync", 77), ("127.0.0.1", self.port))
+            answers = []
+            while (answer := OscMessage(client.recv(65536))).address != "/synced":
+                answers.append(answer)
+            return [list(answer.params) for answer in answers if answer.address == "/error"]
 
     def drain(self) -> list[OscMessage]:
         """Return every answer that has arrived."""
@@ -312,12 +326,12 @@ def _wait_until_playing(live: Live) -> None:
     live.port = int(found[1])
 
 
-def _write_model(folder: Path, seed: int) -> Path:
+def _write_model(folder: Path, seed: int, hyper: dict[str, Any] = _HYPER) -> Path:
     """Write a checkpoint in the published layout, with random weights that keep the level up."""
     folder.mkdir(parents=True)
     generator = torch.Generator().manual_seed(seed)
     tensors = {}
-    for name, shape in tensor_names(HifiganHyper.from_json(_HYPER)).items():
+    for name, shape in tensor_names(HifiganHyper.from_json(hyper)).items():
         if name.endswith("bias"):
             tensors[name] = 0.01 * torch.randn(shape, generator=generator)
         else:
@@ -325,7 +339,7 @@ def _write_model(folder: Path, seed: int) -> Path:
             tensors[name] = torch.randn(shape, generator=generator) * float(inputs) ** -0.5
     checkpoint = folder / "g_00000001"
     torch.save({"generator": tensors}, checkpoint)
-    (folder / "config.json").write_text(json.dumps({**_HYPER, **_MEL}))
+    (folder / "config.json").write_text(json.dumps({**hyper, **_MEL}))
     return checkpoint
 
 
@@ -336,6 +350,67 @@ def _write_tone(path: Path) -> None:
     noise = np.random.default_rng(3).standard_normal(time_s.shape) * 0.05
     sound = (chord * (0.1 + 0.05 * np.sin(2 * np.pi * 0.7 * time_s)) + noise).astype(np.float32)
     soundfile.write(path, sound, 22050, subtype="PCM_16")
+
+
+@pytest.fixture(scope="session")
+def slow_model(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A model that takes longer than real time on any processor of today, by its name."""
+    hyper = {**_HYPER, "upsample_initial_channel": 1024, "resblock_kernel_sizes": [11, 11]}
+    checkpoint = _write_model(tmp_path_factory.mktemp("slow") / "slow", seed=9, hyper=hyper)
+    imported = stage.run("import", str(checkpoint), "--name", "slow")
+    assert imported.returncode == 0, imported.stderr
+    return "slow"
+
+
+@dataclass
+class JackServer:
+    """A JACK server on the dummy driver, which can be killed and started again under its name."""
+
+    name: str
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What leads a client to it."""
+        return {
+            "JACK_DEFAULT_SERVER": self.name,
+            "JACK_NO_START_SERVER": "1",
+            "JACK_NO_AUDIO_RESERVATION": "1",
+        }
+
+    def start(self) -> None:
+        """Start it and wait until it takes clients."""
+        env = {**os.environ, **self.environment}
+        command = ["jackd", "-S", "--no-realtime", "-d", "dummy", "-r", "48000", "-p", "512"]
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
+        ready = subprocess.run(["jack_wait", "-w", "-t", "20"], env=env, capture_output=True, check=False)
+        assert ready.returncode == 0, self.log.read_text()
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """End it, or with SIGKILL let it die."""
+        if self.process is not None:
+            self.process.send_signal(number)
+            self.process.wait(20)
+            self.process = None
+
+
+@pytest.fixture
+def jack_servers(needs: Any, tmp_path: Path) -> Iterator[Callable[[], JackServer]]:
+    """Return a function that starts JACK servers of the test's own."""
+    needs("jackd", "jack_wait")
+    servers: list[JackServer] = []
+
+    def begin() -> JackServer:
+        name = f"synthhost-live-{os.getpid()}-{len(servers)}"
+        servers.append(JackServer(name, tmp_path / f"jackd-{len(servers)}.log"))
+        servers[-1].start()
+        return servers[-1]
+
+    yield begin
+    for server in servers:
+        server.stop()
 
 
 @pytest.fixture
