@@ -71,6 +71,7 @@ class Track:
         self._cued: _Cued | None = None
         self._dropped: list[_Cued] = []  # candidates in their last milliseconds
         self._retired_bad_samples = 0
+        self._retired_seconds = 0.0  # of models, not yet told by `take_cost`
         self._reset_when_closed = False
         self._spare_wet = np.empty((2, 0), dtype=np.float32)
 
@@ -97,7 +98,8 @@ class Track:
 
     def take_cost(self) -> float:
         """Return the seconds the track's models took since the last call. [render thread]"""
-        return sum(one.voice.take_cost() for one in self._voices())
+        retired, self._retired_seconds = self._retired_seconds, 0.0
+        return retired + sum(one.voice.take_cost() for one in self._voices())
 
     def counters(self) -> dict[str, int]:
         """Return what the playing source held or missed. [render thread]"""
@@ -236,6 +238,7 @@ class Track:
 
     def _retire(self, prepared: Prepared) -> None:
         self._retired_bad_samples += prepared.voice.bad_samples
+        self._retired_seconds += prepared.voice.take_cost()
         self._loader.retire(prepared)
 
     def _forget_tails(self) -> None:

@@ -76,13 +76,23 @@ class Voice:
         self._stereo[:] = dry
         np.multiply(self.effects.process(self._stereo), np.float32(self.trim), out=wet)
 
-    def warm_up(self, samples: int, block_samples: int) -> None:
-        """Play into nothing, so that look-ahead, rate conversion and effect tails are filled."""
-        wet = np.empty((2, block_samples), dtype=np.float32)
-        dry = np.empty(block_samples, dtype=np.float32)
-        for _ in range(max(samples // block_samples, 1)):
-            self.render(wet, dry)
-        self.model_seconds = 0.0
+    def warm_up(self, samples: int) -> None:
+        """Play the first samples of the stream into nothing: look-ahead, rate conversion and effects fill.
+
+        The same as playing them, to the bit, but in one step of the model: many small ones would make the
+        render thread wait for the interpreter. The voice must not have played.
+        """
+        wanted = self.converter.needed(samples)
+        chunks = -(-(wanted + self.runner.spec.look_ahead_samples) // self._chunk_samples)
+        frames = np.empty((1, self._frames.shape[1], chunks * self.chunk_frames), dtype=np.float32)
+        sound = np.empty(chunks * self._chunk_samples, dtype=np.float32)
+        self.source.next_frames(frames[0])
+        sound = self._finite(sound[: self.runner.step(frames, self._state, sound[None])])
+        dry = self.converter.take(samples, sound[:wanted])
+        self.effects.process(np.stack((dry, dry)))
+        waiting = sound[wanted:]
+        self._fifo.room(waiting.shape[0])[:] = waiting
+        self._fifo.commit(waiting.shape[0])
 
     def take_cost(self) -> float:
         """Return the seconds spent in the model since the last call. [render thread]"""
@@ -101,9 +111,13 @@ class Voice:
         self.source.next_frames(self._frames[0])
         out = self._fifo.room(self._chunk_samples)
         written = self.runner.step(self._frames, self._state, out[None])
-        fresh = out[:written]
+        self._finite(out[:written])
+        self._fifo.commit(written)
+        self.model_seconds += perf_counter() - begun
+
+    def _finite(self, fresh: Audio) -> Audio:
+        """Silence and count what is not finite, in place. [render thread]"""
         if not np.isfinite(fresh).all():
             self.bad_samples += int(np.count_nonzero(~np.isfinite(fresh)))
             np.nan_to_num(fresh, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-        self._fifo.commit(written)
-        self.model_seconds += perf_counter() - begun
+        return fresh

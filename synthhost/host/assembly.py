@@ -31,7 +31,7 @@ def planned_set(plan: Plan) -> Set:
 
 def make_factory(plan: Plan, chunk_of: Callable[[str, Runner], int]) -> VoiceFactory:
     """Return the factory of a plan's voices."""
-    return VoiceFactory(plan.sample_rate, plan.block_samples, plan.seed, chunk_of)
+    return VoiceFactory(plan.sample_rate, plan.seed, chunk_of)
 
 
 def make_renderer(

@@ -35,16 +35,12 @@ class VoiceFactory:
 
     Args:
         sample_rate: The engine's.
-        block_samples: The engine's.
         seed: The performance's.
         chunk_of: Says how many frames a model takes at a time.
     """
 
-    def __init__(
-        self, sample_rate: int, block_samples: int, seed: int, chunk_of: Callable[[str, Runner], int]
-    ) -> None:
+    def __init__(self, sample_rate: int, seed: int, chunk_of: Callable[[str, Runner], int]) -> None:
         self._sample_rate = sample_rate
-        self._block_samples = block_samples
         self._seed = seed
         self._chunk_of = chunk_of
         self._models: OrderedDict[str, Runner] = OrderedDict()
@@ -105,7 +101,7 @@ class VoiceFactory:
         if live is not None:
             look_back_ms = 1000.0 * runner.spec.receptive_frames * runner.spec.hop_samples
             warm_ms = look_back_ms / runner.spec.sample_rate + _WARM_MS
-            voice.warm_up(int(warm_ms * self._sample_rate / 1000.0), self._block_samples)
+            voice.warm_up(int(warm_ms * self._sample_rate / 1000.0))
         specs = {spec.name: spec for spec in voice.params}
         return Prepared(preset.name, preset.as_json(), voice, values, specs)
 

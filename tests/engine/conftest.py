@@ -210,7 +210,7 @@ def prepare(
     specs = {spec.name: spec for spec in voice.params}
     kept = {name: spec.default for name, spec in specs.items()} | {"level": values["level"]}
     if live is not None:
-        voice.warm_up(64, 32)
+        voice.warm_up(64)
     return Prepared(body["name"], body, voice, kept, specs)
 
 

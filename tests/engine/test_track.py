@@ -273,3 +273,14 @@ def test_a_track_describes_what_it_can_be_told(stage: Stage) -> None:
     assert [param["name"] for param in said["params"]] == ["level", "gain_db", "pan", "mute", "solo"]
     assert said["values"] == {"level": 0.4, "gain_db": 0.0, "pan": 0.0, "mute": 0.0, "solo": 0.0}
     assert (said["bands"], said["source"], said["preset"]) == (2, "fake", "old")
+
+
+def test_what_a_leaving_voice_cost_is_told_when_it_has_gone(stage: Stage, make_voice: Any) -> None:
+    leaving = stage.track.playing
+    stage.track.swap(make_voice(NEW), FADE_MS)
+    stage.render(50)
+    leaving.voice.model_seconds = 100.0
+    stage.render(FADE_SAMPLES)
+    assert leaving in stage.loader.retired
+    assert 100.0 < stage.track.take_cost() < 101.0
+    assert stage.track.take_cost() == 0.0

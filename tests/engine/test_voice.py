@@ -88,11 +88,24 @@ def test_the_presets_gain_comes_after_the_chain_and_not_into_the_dry_stem(make_v
     np.testing.assert_array_equal(quiet, np.float32(0.25) * wet)
 
 
-def test_warming_up_plays_the_stream_and_costs_nothing(make_voice: Any) -> None:
-    warmed, cold = make_voice({"name": "x"}).voice, make_voice({"name": "x"}).voice
-    warmed.warm_up(300, 100)
+@settings(max_examples=60, deadline=None)
+@given(
+    samples=st.integers(1, 1000),
+    chunk=st.integers(1, 9),
+    look_ahead=st.integers(0, 60),
+    rates=st.sampled_from([(8000, 8000), (8000, 11025), (22050, 8000), (8000, 48000)]),
+)
+def test_warming_up_is_playing_the_stream_at_no_cost(
+    make_voice: Any, samples: int, chunk: int, look_ahead: int, rates: tuple[int, int]
+) -> None:
+    body = {"name": "x", "model": {"look_ahead": look_ahead, "bad_from": 20}, "chunk": chunk, "echo": True}
+    warmed, cold = (make_voice(body, converter=Resampler(*rates)).voice for _ in range(2))
+    warmed.warm_up(samples)
     assert warmed.take_cost() == 0.0
-    _, cold_dry = in_blocks(cold, [100])
-    np.testing.assert_array_equal(in_blocks(warmed, [100], 200)[1], cold_dry[300:500])
+    in_blocks(cold, [100], samples)
+    assert warmed.source.frame == cold.source.frame
+    assert warmed.bad_samples == cold.bad_samples
+    for mine, its in zip(in_blocks(warmed, [100], 2000), in_blocks(cold, [100], 2000), strict=True):
+        np.testing.assert_array_equal(mine, its)
     assert cold.take_cost() > 0.0
     assert cold.take_cost() == 0.0

@@ -58,7 +58,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def factory(loaded: list[str]) -> VoiceFactory:
-    return VoiceFactory(RATE, 64, 7, lambda _name, _runner: 3)
+    return VoiceFactory(RATE, 7, lambda _name, _runner: 3)
 
 
 def body(tone: Path, model: str = "m12", **more: Any) -> dict[str, Any]:
