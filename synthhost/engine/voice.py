@@ -13,6 +13,7 @@ from synthhost.core.seams import Effects, Runner, Source
 from synthhost.engine.fifo import SampleFifo
 
 _PIECE_SAMPLES = 512  # asked of the model at a time, so that the queue's size does not depend on the block's
+_WARM_PIECE_SAMPLES = 2048  # converted at a time while warming up: the converter's windows stay in the cache
 
 
 class RateConverter(Protocol):
@@ -88,11 +89,14 @@ class Voice:
         sound = np.empty(chunks * self._chunk_samples, dtype=np.float32)
         self.source.next_frames(frames[0])
         sound = self._finite(sound[: self.runner.step(frames, self._state, sound[None])])
-        dry = self.converter.take(samples, sound[:wanted])
-        self.effects.process(np.stack((dry, dry)))
-        waiting = sound[wanted:]
-        self._fifo.room(waiting.shape[0])[:] = waiting
-        self._fifo.commit(waiting.shape[0])
+        for begin in range(0, samples, _WARM_PIECE_SAMPLES):
+            count = min(_WARM_PIECE_SAMPLES, samples - begin)
+            wanted = self.converter.needed(count)
+            dry = self.converter.take(count, sound[:wanted])
+            self.effects.process(np.stack((dry, dry)))
+            sound = sound[wanted:]
+        self._fifo.room(sound.shape[0])[:] = sound
+        self._fifo.commit(sound.shape[0])
 
     def take_cost(self) -> float:
         """Return the seconds spent in the model since the last call. [render thread]"""

@@ -45,6 +45,7 @@ class VoiceFactory:
         self._chunk_of = chunk_of
         self._models: OrderedDict[str, Runner] = OrderedDict()
         self._tapes: OrderedDict[tuple[str, MelSpec], Tape] = OrderedDict()
+        self._converters: dict[int, Resampler] = {}  # by the model's rate, never played: copies are
 
     def runner(self, reference: str) -> Runner:
         """Return a model's runner, loaded once."""
@@ -94,7 +95,7 @@ class VoiceFactory:
             source,
             runner,
             self._chunk_of(preset.model, runner),
-            Resampler(runner.spec.sample_rate, self._sample_rate),
+            self._converter(runner.spec.sample_rate),
             chain,
         )
         voice.trim = db_to_linear(preset.gain_db)
@@ -125,6 +126,12 @@ class VoiceFactory:
     def sounds_of(path: str) -> dict[str, str]:
         """Return the sha256 of one sound file, by path."""
         return {path: file_sha256(path)}
+
+    def _converter(self, model_rate: int) -> Resampler:
+        """Return a converter at the start of its stream; designing one holds the interpreter for 3 ms."""
+        if model_rate not in self._converters:
+            self._converters[model_rate] = Resampler(model_rate, self._sample_rate)
+        return self._converters[model_rate].copy()
 
     def _source(self, preset: Preset, runner: Runner, stream: int) -> Source:
         mel = runner.spec.mel
