@@ -93,13 +93,18 @@ class ControlProcess:
     def _notice(self, notice: Notice) -> None:
         if notice.kind == "end":
             self._end_sample = notice.at_sample
-        elif notice.kind == "recording" and self._journal is not None:
-            folder = Path(notice.text)
-            if folder != Path(self._plan.journal_folder):
-                self._journal.copy_to(folder)
-            self._say(f"recording stems into {folder}")
+        elif notice.kind == "recording":
+            self._recording(Path(notice.text))
         else:
             self._say(notice.text)
+
+    def _recording(self, folder: Path) -> None:
+        """Keep a copy of the journal with the stems; one that begins with the show was told before."""
+        if folder == Path(self._plan.journal_folder):
+            return
+        if self._journal is not None:
+            self._journal.copy_to(folder)
+        self._say(f"Recording stems into {folder}.")
 
     def _pulse(self) -> None:
         now_s = monotonic()

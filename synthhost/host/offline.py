@@ -136,11 +136,25 @@ def replay(journal: Journal, out: Path, progress: Progress) -> OfflineResult:
         SynthhostError: Something of it is not there any more.
     """
     engine = OfflineEngine(journal.plan, out, self_activating=False)
+    _check_models(engine.renderer, journal)
     commands = list_of_takes(journal)
     if journal.plan.record_folder is not None or not commands:
         engine.record_all()
     _drive(engine, journal.commands(), journal.end_sample, progress)
     return engine.finish()
+
+
+def _check_models(renderer: Renderer, journal: Journal) -> None:
+    """Refuse other weights than the session began with; those of later models are checked as they join."""
+    known = journal.header.get("models")
+    for track in renderer.tracks:
+        reference, now = track.playing.body["model"], track.playing.voice.runner.spec.sha256
+        then = known.get(reference, now) if isinstance(known, dict) else now
+        if then != now:
+            raise RecordingError(
+                f"{reference}: the model's weights have changed since the session (sha256 {now[:12]}…, then "
+                f"{str(then)[:12]}…). Put the model back to hear the same again."
+            )
 
 
 def list_of_takes(journal: Journal) -> list[Command]:

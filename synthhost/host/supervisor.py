@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import Any
 
 from synthhost.core.board import StatusPage
@@ -21,12 +21,12 @@ _START_LIMIT_S = 300.0  # models are measured and warmed first
 _DRAIN_LIMIT_S = 3.0
 _PATIENCE_S = 5.0
 _DEVICE_LOST = 4
-_NO_START_AT_ALL = "The {} process could not start (its reason is above)."
-_NO_START = {
-    _DEVICE_LOST: "The {} process could not start: the device was opened and asks for no sound. "
-    "Restart the audio system, or use --sink null."
-}
+_NO_START = "The {} process could not start (its reason is above)."
+_SILENT_DEVICE = (
+    "The device was opened and asks for no sound. Restart the audio system, or play with --sink null."
+)
 _DIED = "The {} process ended ({}); it is started again, the engine plays on."
+_BACK = MappingProxyType({"control": "The control process is back.", "sink": "The sound is back."})
 _DEVICE_GONE = (
     "The sound device has gone quiet. The engine plays on, stems too; "
     "the device is opened again once it is there."
@@ -135,7 +135,8 @@ class Supervisor:
         while not ready():
             for child in (self.control, self.engine, self.sink):
                 if child.exit_code is not None:
-                    raise ProcessError(_NO_START.get(child.exit_code, _NO_START_AT_ALL).format(child.name))
+                    silent = child.exit_code == _DEVICE_LOST
+                    raise ProcessError(_SILENT_DEVICE if silent else _NO_START.format(child.name))
             if self._stopping:
                 raise KeyboardInterrupt
             if monotonic() > limit_s:
@@ -148,7 +149,7 @@ class Supervisor:
         if child.exit_code is None:
             if child.failures and child.settled and status[ready]:
                 child.failures = 0
-                self._say(f"The {child.name} process is back.")
+                self._say(_BACK[child.name])
             return
         status[ready] = 0
         if not child.may_restart or status["engine_ready"] == 2:

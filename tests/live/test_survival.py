@@ -97,7 +97,7 @@ def test_the_show_outlives_its_control_and_its_sink(start: Any, stage: Any, tmp_
     live.wait(lambda: live.status()["sink_ready"] == 1, "the sink to come back")
     after = live.status()
     assert after["sink_ready"] == 1
-    live.wait(lambda: "The sink process is back" in live.said(), "the sink's return to be said")
+    live.wait(lambda: "The sound is back" in live.said(), "the sink's return to be said")
     assert live.said().count("process ended (killed by SIGKILL)") == 2
     gaps = live.status()["underruns"]
     live.send("/track/voice/gain", -3.0)
@@ -211,3 +211,30 @@ def test_ending_while_models_load_leaves_nothing(stage: Any, tmp_path: Path) -> 
     assert "Traceback" not in log.read_text()
     assert "smaller set" not in log.read_text()
     assert not list(Path("/dev/shm").glob(f"synthhost-{process.pid}-*"))
+
+
+@pytest.mark.jack
+def test_the_sound_comes_back_with_the_jack_server(
+    start: Any, jack_servers: Any, stage: Any, tmp_path: Path
+) -> None:
+    server, take = jack_servers(), tmp_path / "take"
+    env = {**stage.env, **server.environment}
+    live = start("--set", "plain", "--record", str(take), env=env, sink="device")
+    live.wait(lambda: live.status()["sink_ready"] == 1, "the device")
+    server.stop(signal.SIGKILL)
+    live.wait(lambda: live.status()["sink_ready"] == 0, "the loss to be noticed")
+    said = live.said()
+    assert_grows(live, take / "master.wav")
+    live.wait(lambda: live.status()["sink_restarts"] >= 3, "three tries to open it again", timeout_s=60.0)
+    lost = [line for line in live.said().splitlines() if "plays on" in line]
+    assert len(lost) == 1, live.said()
+    assert len(live.said().splitlines()) - len(said.splitlines()) <= 1, live.said()
+    server.start()
+    live.wait(lambda: "The sound is back" in live.said(), "the sound to come back", timeout_s=60.0)
+    assert live.status()["sink_ready"] == 1
+    gaps = live.status()["concealed_samples"]
+    played = live.status()["time_s"]
+    live.wait(lambda: live.status()["time_s"] > played + 0.5, "the sound to go on")
+    assert live.status()["concealed_samples"] <= gaps + 24000
+    assert live.stop() == 0, live.said()
+    assert "Traceback" not in live.said()
