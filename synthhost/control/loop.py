@@ -87,6 +87,7 @@ class ControlLoop:
         self._rejected = 0
         self._base = {name: int(links.status[name]) for name in self._counts()}
         self._version = -1
+        self._values = Values({})
         self._describe({})
         self._follow_description()
         links.status["osc_port"] = server.port
@@ -180,8 +181,8 @@ class ControlLoop:
         )
         target.send(reply("/subscribed", request.prefix, request.rate_hz, request.ttl_s))
 
-    def _moved(self, key: ValueKey, value: float) -> None:
-        if self._values.put(key, value):
+    def _moved(self, key: ValueKey, value: float, at_sample: int | None = None) -> None:
+        if self._values.put(key, value, at_sample):
             self._subscriptions.changed(self._table.dependents.get(key, ()))
 
     # -- the engine ------------------------------------------------------------------------------
@@ -199,7 +200,7 @@ class ControlLoop:
         match event:
             case Accepted(command):
                 if isinstance(command, SetParam):
-                    self._moved((command.track, command.param), command.value)
+                    self._moved((command.track, command.param), command.value, command.at_sample)
                 self._surroundings.journal(event)
             case Failed(origin, address, reason):
                 path = self._origins.path(origin)
@@ -227,7 +228,7 @@ class ControlLoop:
 
     def _describe(self, description: Mapping[str, Any]) -> None:
         self._table = self._surroundings.make_table(description)
-        self._values = Values(description)
+        self._values = Values(description, earlier=self._values)
         self._answers = Answers(description, self._table, self._values, self._links.status)
 
     # -- what is counted -------------------------------------------------------------------------

@@ -209,10 +209,12 @@ class LiveEngine:
 
     def _publish(self) -> None:
         self._described = self.renderer.revision
+        as_of_sample = self.renderer.sample  # what takes effect from here on may or may not be in it
         description = describe(self.renderer, self.plan)
         self._shared.board.write(
             {
                 **description,
+                "as_of_sample": as_of_sample,
                 "models": self._admission.models(),
                 "model_load": self._admission.load(self._playing_models()),
                 "ahead_samples": self._ahead,
