@@ -24,7 +24,7 @@ from synthhost.host.journal import header_of
 from synthhost.host.loader import ThreadedLoader, Workshop
 from synthhost.host.plan import Plan
 from synthhost.host.processes import ParentWatch
-from synthhost.host.realtime import go_realtime, quiet_collector
+from synthhost.host.realtime import go_before_others, go_realtime, quiet_collector
 from synthhost.host.recording import Recording
 from synthhost.host.shared import Shared
 
@@ -45,6 +45,7 @@ class LiveEngine:
         self._shared = shared
         self._status = shared.status
         self._admission = Admission(plan, lambda: bool(self._status["engine_ready"]))
+        self._admission.notes += go_before_others()  # the loader and the writers of stems too
         self._asides: deque[Event] = deque()  # from the loader's thread: the ring has one writer
         self._described = -1
         self._told_control = 0  # restarts of the control process that were given a fresh description

@@ -13,6 +13,7 @@ from synthhost.backends.cost import StepCost
 from synthhost.core.errors import ProcessError, SynthhostError
 from synthhost.host.chunking import Choice, choose_chunk
 from synthhost.host.library import load_model
+from synthhost.host.realtime import go_with_others
 
 _LIMIT_S = 120.0
 
@@ -48,6 +49,7 @@ def measure_apart(reference: str, share: float, fixed: int | None, threads: int)
 def main(arguments: list[str]) -> int:
     """Print the choice for MODEL SHARE FIXED THREADS as JSON."""
     reference, share, fixed, threads = arguments
+    go_with_others()  # the engine that asks may go before them
     torch.set_num_threads(int(threads))
     torch.set_flush_denormal(True)
     try:

@@ -8,6 +8,7 @@ import os
 
 _LOCK_CURRENT_AND_FUTURE = 3
 _RESET_ON_FORK = 0x40000000  # threads made later run with ordinary priority
+_BEFORE_OTHERS = -15  # a niceness: others still get a little
 
 
 def go_realtime(priority: int) -> list[str]:
@@ -23,6 +24,26 @@ def go_realtime(priority: int) -> list[str]:
     except (OSError, AttributeError) as error:
         notes.append(f"memory is not locked ({error})")
     return notes
+
+
+def go_before_others() -> list[str]:
+    """Prefer this thread, and those it begins, to ordinary ones; return a note if that is refused.
+
+    A thread beside the render thread that is put to sleep while it holds the interpreter keeps the render
+    thread waiting, whatever that one's priority. Measured on two cores with three busy processes, while a
+    voice was built: the render thread woke up to 10 to 16 ms late, and 2 to 4 ms late with this.
+    """
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, _BEFORE_OTHERS)
+    except (OSError, AttributeError) as error:
+        return [f"no preference over others ({error}): loading may make blocks late on a busy machine"]
+    return []
+
+
+def go_with_others() -> None:
+    """Take this thread, and those it begins, back among the ordinary ones."""
+    if hasattr(os, "setpriority"):
+        os.setpriority(os.PRIO_PROCESS, 0, max(os.getpriority(os.PRIO_PROCESS, 0), 0))
 
 
 def quiet_collector() -> None:
