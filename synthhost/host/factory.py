@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from synthhost.engine.resampler import Resampler
 from synthhost.engine.strip import db_to_linear
 from synthhost.engine.voice import Voice
 from synthhost.host.library import load_model
+from synthhost.host.sounds import file_sha256
 from synthhost.schema.preset import Preset, start_values
 from synthhost.sources.frames import FrameSource
 from synthhost.sources.tape import Tape, load_tape
@@ -168,16 +168,3 @@ def _settle(
     for spec in source.params:
         source.jump_param(spec.name, values[spec.name])
     return values
-
-
-def file_sha256(path: str) -> str:
-    """Return the digest of a file.
-
-    Raises:
-        SourceError: It cannot be read.
-    """
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise SourceError(f"{path}: the sound cannot be read ({error.strerror}). Check the path.") from error

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from synthhost.core.errors import RecordingError, SourceError
-from synthhost.host.factory import file_sha256
 from synthhost.host.recording import new_take
+from synthhost.host.sounds import file_sha256
 from synthhost.schema.preset import PlacedPreset, Preset
 from synthhost.schema.preset_library import PresetLibrary
 

@@ -26,6 +26,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 
 from synthhost.families.hifigan import tensor_names
 from synthhost.families.hifigan_hyper import HifiganHyper
+from synthhost.host.library import import_model
 
 _HYPER: dict[str, Any] = {
     "resblock": "2",
@@ -88,6 +89,12 @@ class Stage:
             name=name, model=model, params=params, chain=chain, kind=kind, tape=tape, gain_db=gain_db
         )
         (self.presets / f"{name}.yaml").write_text(text)
+
+    def add_model(self, name: str, checkpoint: Path) -> None:
+        """Import a published checkpoint into the home."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SYNTHHOST_HOME", str(self.home))
+            import_model(checkpoint, None, name)
 
     def add_set(self, name: str, tracks: str) -> None:
         (self.presets / "sets" / f"{name}.yaml").write_text(_SET.format(name=name, tracks=tracks))
@@ -235,9 +242,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     }
     made = Stage(home, presets, env)
     for number, name in enumerate(("small-a", "small-b")):
-        checkpoint = _write_model(root / name, seed=number)
-        imported = made.run("import", str(checkpoint), "--name", name)
-        assert imported.returncode == 0, imported.stderr
+        made.add_model(name, _write_model(root / name, seed=number))
     _write_tone(presets / "tone.wav")
     reverb = "[{effect: Reverb, params: {wet_level: 0.2}}, {effect: Delay, params: {delay_seconds: 0.1}}]"
     made.add_preset("one", "small-a", "{speed: 1.0}", chain=reverb)
@@ -357,8 +362,7 @@ def slow_model(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A model that takes longer than real time on any processor of today, by its name."""
     hyper = {**_HYPER, "upsample_initial_channel": 1024, "resblock_kernel_sizes": [11, 11]}
     checkpoint = _write_model(tmp_path_factory.mktemp("slow") / "slow", seed=9, hyper=hyper)
-    imported = stage.run("import", str(checkpoint), "--name", "slow")
-    assert imported.returncode == 0, imported.stderr
+    stage.add_model("slow", checkpoint)
     return "slow"
 
 

@@ -283,13 +283,19 @@ def test_the_show_goes_on_when_the_disk_is_full(start: Any, small_disk: Path, tm
     assert np.abs(sound[:24000]).max() > 0.01
 
 
-def test_a_model_that_cannot_keep_up_is_told(start: Any, stage: Any, slow_model: str) -> None:
+def test_a_model_that_cannot_keep_up_is_told_and_still_recorded_whole(
+    stage: Any, slow_model: str, tmp_path: Path
+) -> None:
     stage.add_preset("slow", slow_model, "{speed: 1.0}")
     write_set(stage, "slow", "tracks: [{name: voice, preset: slow}]\n")
-    live = start("--set", "slow")
-    note = re.search(r"Note: (\S+) needs ([0-9.]+) of real time.*", live.said())
-    assert note is not None, live.said()
+    take = tmp_path / "take"
+    ended = stage.run(*_HOST, "--set", "slow", "--for", "2", "--record", str(take))
+    assert ended.returncode == 0, ended.stderr
+    note = re.search(r"Note: (\S+) needs ([0-9.]+) of real time.*", ended.stderr)
+    assert note is not None, ended.stderr
     assert note[1] == slow_model
     assert float(note[2]) > 1.0
     assert "smaller model" in note[0]
-    assert live.stop() == 0
+    assert "Played 2.0 s" in ended.stderr
+    assert {soundfile.info(take / f"{stem}.wav").frames for stem in _SOLO_STEMS} == {96000}
+    assert journal_of(take)[-1] == {"end": 96000}
