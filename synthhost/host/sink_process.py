@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Timer
 from time import monotonic_ns, sleep
 
+from synthhost.core.arrays import Audio
 from synthhost.core.board import StatusPage
-from synthhost.core.errors import SynthhostError
+from synthhost.core.errors import RecordingError, SynthhostError
 from synthhost.host.plan import Plan
 from synthhost.host.processes import ParentWatch
 from synthhost.host.realtime import go_realtime, quiet_collector
@@ -50,7 +52,7 @@ def _play_clocked(plan: Plan, playback: Playback, status: StatusPage, parent: Pa
                 _free_path(Path(plan.sink.out), int(status["sink_restarts"])), plan.sample_rate
             )
             closing.callback(master.close)
-            receive = master.write
+            receive = _while_it_works(master.write)
         sink = ClockedSink(playback, plan.sample_rate, plan.block_samples, receive)
         quiet_collector()
         go_realtime(_PRIORITY)
@@ -79,6 +81,24 @@ def _play_device(plan: Plan, playback: Playback, status: StatusPage, parent: Par
     hanging.start()
     stream.close()
     return 0
+
+
+def _while_it_works(write: Callable[[Audio], None]) -> Callable[[Audio], None]:
+    """Return a receiver that writes until the disk refuses, says so once, and lets the show go on."""
+    refused = False
+
+    def receive(block: Audio) -> None:
+        nonlocal refused
+        if refused:
+            return
+        try:
+            write(block)
+        except RecordingError as error:
+            refused = True
+            sys.stderr.write(f"{error} The show goes on without it.\n")
+            sys.stderr.flush()
+
+    return receive
 
 
 def _free_path(out: Path, restarts: int) -> Path:

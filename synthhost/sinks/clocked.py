@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -54,6 +55,7 @@ class MasterFile:
     """A stereo 32-bit float WAV file of what was heard."""
 
     def __init__(self, path: Path, sample_rate: int) -> None:
+        self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = soundfile.SoundFile(path, "w", sample_rate, 2, "FLOAT", format="WAV")
@@ -63,9 +65,21 @@ class MasterFile:
             ) from error
 
     def write(self, block: Audio) -> None:
-        """Append the master channels of a block, `[samples, 4]`."""
-        self._file.write(block[:, :2])
+        """Append the master channels of a block, `[samples, 4]`.
+
+        Raises:
+            RecordingError: The disk is full or gone.
+        """
+        try:
+            self._file.write(block[:, :2])
+        except (
+            OSError,
+            soundfile.SoundFileError,
+            AssertionError,
+        ) as error:  # soundfile asserts on short writes
+            raise RecordingError(f"{self._path}: nothing more can be written. Is the disk full?") from error
 
     def close(self) -> None:
-        """Finish the file."""
-        self._file.close()
+        """Finish the file, as far as the disk lets us."""
+        with suppress(OSError, soundfile.SoundFileError):
+            self._file.close()

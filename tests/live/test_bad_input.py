@@ -263,8 +263,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_the_show_goes_on_when_the_disk_is_full(start: Any, small_disk: Path, tmp_path: Path) -> None:
     take = small_disk / "take"
-    live = start("--set", "solo", "--record", str(take))
+    heard = small_disk / "heard.wav"
+    live = start("--set", "solo", "--record", str(take), "--out", str(heard), sink="file")
     live.wait(lambda: "The recording has ended" in live.said(), "the full disk to be told")
+    live.wait(lambda: "The show goes on without it" in live.said(), "the file's end to be told")
     assert "no room left on the disk" in live.said()
     live.send("/track/voice/gain", -6.0)
     live.until("/track/voice/gain", -6.0)
@@ -276,6 +278,8 @@ def test_the_show_goes_on_when_the_disk_is_full(start: Any, small_disk: Path, tm
     live.wait(lambda: (tmp_path / "takes" / "second" / "master.wav").exists(), "a take elsewhere to begin")
     assert live.stop() == 0, live.said()
     assert "Traceback" not in live.said()
+    assert live.said().count("The show goes on without it") == 1
+    assert soundfile.info(heard).frames > 24000
     lengths = {soundfile.info(take / f"{stem}.wav").frames for stem in _SOLO_STEMS}
     assert len(lengths) == 1
     assert min(lengths) > 48000
