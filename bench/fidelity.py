@@ -25,8 +25,8 @@ from bench.report import print_machine, run, write_json
 from synthhost.core.arrays import Audio, Features
 from synthhost.core.errors import SourceError
 from synthhost.features.mel import mel_spectrogram
-from synthhost.host.library import find_model, load_found
-from synthhost.host.model import Model, build_block, model_from
+from synthhost.library.model import Model, build_block, model_from
+from synthhost.library.shelves import find_model, load_found
 from synthhost.streaming.block import AnyBlock
 
 DEFAULT_MODEL = "hifigan-universal"

@@ -26,7 +26,7 @@ from synthhost.core.arrays import Features
 from synthhost.core.errors import ConfigError
 from synthhost.core.seams import Runner
 from synthhost.core.specs import ModelSpec
-from synthhost.host.model import build_block, model_from
+from synthhost.library.model import build_block, model_from
 from synthhost.streaming.block import AnyBlock
 
 UTTERANCE_S = 5.0

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from synthhost.core.errors import SynthhostError
-    from synthhost.host.library import load_model
-    from synthhost.host.model import Model, ModelStream
+    from synthhost.library.model import Model, ModelStream
+    from synthhost.library.shelves import load_model
 
 __all__ = ["Model", "ModelStream", "SynthhostError", "load_model"]
 
 _HOMES = MappingProxyType(
     {
-        "Model": "synthhost.host.model",
-        "ModelStream": "synthhost.host.model",
+        "Model": "synthhost.library.model",
+        "ModelStream": "synthhost.library.model",
         "SynthhostError": "synthhost.core.errors",
-        "load_model": "synthhost.host.library",
+        "load_model": "synthhost.library.shelves",
     }
 )
 

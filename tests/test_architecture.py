@@ -19,6 +19,7 @@ ALSO_IMPORTS: dict[str, set[str]] = {
     "backends": {"streaming"},
     "checkpoints": {"families", "schema"},
     "sources": {"features"},
+    "library": {"checkpoints", "families", "backends", "streaming", "features", "schema"},
     "train": {"families", "features", "checkpoints"},
 }
 KNOW_EVERY_ROOM = {"host", "cli"}
@@ -26,7 +27,17 @@ NOT_FOR_ROOMS = {"host", "cli", "train"}
 
 # Packages that only some rooms may load; everything else stays light.
 HEAVY_IN: dict[str, set[str]] = {
-    "torch": {"streaming", "families", "checkpoints", "backends", "features", "host", "train", "cli"},
+    "torch": {
+        "streaming",
+        "families",
+        "checkpoints",
+        "backends",
+        "features",
+        "library",
+        "host",
+        "train",
+        "cli",
+    },
     "pedalboard": {"effects"},
     "sounddevice": {"sinks", "cli", "host"},
     "pydantic": {"schema", "checkpoints", "host"},

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from synthhost.checkpoints.package import save_certificate
-from synthhost.host.certify import certify
-from synthhost.host.library import find_model, load_found
+from synthhost.library.certify import certify
+from synthhost.library.shelves import find_model, load_found
 from synthhost.schema.manifest import Certificate
 
 

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from synthhost.checkpoints.package import read_manifest
-from synthhost.host.library import import_model
+from synthhost.library.shelves import import_model
 
 
 def command(

@@ -15,9 +15,9 @@ from rich.table import Table
 from synthhost.checkpoints.package import read_certificate, read_manifest
 from synthhost.cli.certify_cmd import print_certificate
 from synthhost.core.errors import SynthhostError
-from synthhost.host.library import find_model, load_found, shelves
-from synthhost.host.published import PUBLISHED
-from synthhost.host.pulling import published, pull
+from synthhost.library.published import PUBLISHED
+from synthhost.library.pulling import published, pull
+from synthhost.library.shelves import find_model, load_found, shelves
 from synthhost.schema.manifest import Manifest
 
 app = typer.Typer(help="List, fetch and describe models.", no_args_is_help=True)

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from synthhost.core.errors import ConfigError
 from synthhost.effects.catalogue import CATALOGUE
-from synthhost.host.library import shelves
-from synthhost.host.published import PUBLISHED
+from synthhost.library.published import PUBLISHED
+from synthhost.library.shelves import shelves
 from synthhost.schema.checks import check_preset
 from synthhost.schema.preset import PlacedPreset, start_values
 from synthhost.schema.preset_library import PresetLibrary

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from synthhost.core.seams import Runner
 from synthhost.host.chunking import ROOM, Choice, choose_chunk
 from synthhost.host.costs import CostBook
-from synthhost.host.library import home
 from synthhost.host.measure import measure_apart
 from synthhost.host.plan import Plan
+from synthhost.library.shelves import home
 
 _FULL = 0.95  # of a core: beyond this nothing is left for the rest of the engine
 

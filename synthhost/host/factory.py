@@ -16,8 +16,8 @@ from synthhost.engine.loading import Prepared
 from synthhost.engine.resampler import Resampler
 from synthhost.engine.strip import db_to_linear
 from synthhost.engine.voice import Voice
-from synthhost.host.library import load_model
 from synthhost.host.sounds import file_sha256
+from synthhost.library.shelves import load_model
 from synthhost.schema.preset import Preset, start_values
 from synthhost.sources.frames import FrameSource
 from synthhost.sources.tape import Tape, load_tape

@@ -12,8 +12,8 @@ import torch
 from synthhost.backends.cost import StepCost
 from synthhost.core.errors import ProcessError, SynthhostError
 from synthhost.host.chunking import Choice, choose_chunk
-from synthhost.host.library import load_model
 from synthhost.host.realtime import go_with_others
+from synthhost.library.shelves import load_model
 
 _LIMIT_S = 120.0
 

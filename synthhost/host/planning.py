@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from synthhost.core.errors import ConfigError, DeviceError, RecordingError
-from synthhost.host.library import find_model, home
 from synthhost.host.places import written_out
 from synthhost.host.plan import Plan, SinkPlan
 from synthhost.host.recording import check_take_folder, new_take
+from synthhost.library.shelves import find_model, home
 from synthhost.schema.preset_library import PresetLibrary
 from synthhost.schema.set import Set
 

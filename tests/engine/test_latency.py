@@ -25,9 +25,9 @@ from synthhost.core.timebase import ClockMap
 from synthhost.families.registry import family
 from synthhost.host.assembly import describe
 from synthhost.host.ledger import strip_parts
-from synthhost.host.library import load_model
 from synthhost.host.offline import OfflineEngine
 from synthhost.host.plan import Plan
+from synthhost.library.shelves import load_model
 from synthhost.schema.set import Set
 
 BLOCK = 64

@@ -16,11 +16,11 @@ from synthhost.core.arrays import Audio
 from synthhost.core.errors import RecordingError
 from synthhost.core.messages import StartRecording
 from synthhost.families.registry import family
-from synthhost.host.library import import_model, load_model
 from synthhost.host.offline import OfflineEngine, OfflineResult
 from synthhost.host.places import Places
 from synthhost.host.planning import offline_plan
 from synthhost.host.score import ScorePlayer, read_score
+from synthhost.library.shelves import import_model, load_model
 from synthhost.schema.preset_library import PresetLibrary
 from synthhost.sources.tape import load_tape
 

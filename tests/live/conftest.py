@@ -26,7 +26,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 
 from synthhost.families.hifigan import tensor_names
 from synthhost.families.hifigan_hyper import HifiganHyper
-from synthhost.host.library import import_model
+from synthhost.library.shelves import import_model
 
 _HYPER: dict[str, Any] = {
     "resblock": "2",

@@ -62,6 +62,8 @@ def test_two_minutes_of_changes_miss_no_block(
     live = start("--set", "dark-one", "--record", str(tmp_path / "take"))
     get_known(live)
     before = live.status()
+    if not before["realtime"]:
+        pytest.skip("the system grants no real-time priority: nothing is promised beside other programs")
     asked = perform(live, rounds=24)
     status = live.status()
     assert live.stop() == 0, live.said()

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from synthhost.core.errors import ModelNotFoundError
-from synthhost.host.library import load_model
-from synthhost.host.model import Model
+from synthhost.library.model import Model
+from synthhost.library.shelves import load_model
 from synthhost.sources.tape import load_tape
 from synthhost.sources.tape_source import TapeSource
 

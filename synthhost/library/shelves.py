@@ -21,8 +21,8 @@ from synthhost.checkpoints.package import (
 )
 from synthhost.checkpoints.reading import file_sha256
 from synthhost.core.errors import ConfigError, ModelNotFoundError, suggestion
-from synthhost.host.model import Model, model_from
-from synthhost.host.published import PUBLISHED
+from synthhost.library.model import Model, model_from
+from synthhost.library.published import PUBLISHED
 from synthhost.schema.patterns import SLUG_PATTERN
 
 _SHIPPED = Path(__file__).resolve().parents[2] / "models"

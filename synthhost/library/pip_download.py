@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from synthhost.core.errors import DownloadError
-from synthhost.host.published import Published
+from synthhost.library.published import Published
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage's name, bytes done and bytes in all (0 where unknown)."""

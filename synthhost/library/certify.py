@@ -18,7 +18,7 @@ from synthhost.core.seams import Runner
 from synthhost.core.specs import MelSpec
 from synthhost.families.registry import family
 from synthhost.features.mel import mel_spectrogram
-from synthhost.host.model import Model, build_block, model_from
+from synthhost.library.model import Model, build_block, model_from
 from synthhost.schema.manifest import Certificate, ChunkCost
 
 CHUNK_FRAMES = (1, 2, 4, 8, 16)

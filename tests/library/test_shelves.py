@@ -15,11 +15,11 @@ import torch
 from synthhost.checkpoints.package import Origin, load_package
 from synthhost.core.errors import CheckpointError, ConfigError, DownloadError, ModelNotFoundError
 from synthhost.families.registry import family
-from synthhost.host import library
-from synthhost.host.library import find_model, import_model, load_model, user_models
-from synthhost.host.pip_download import Progress, pip_download
-from synthhost.host.published import PUBLISHED, Member, Published
-from synthhost.host.pulling import published, pull
+from synthhost.library import shelves as library
+from synthhost.library.pip_download import Progress, pip_download
+from synthhost.library.published import PUBLISHED, Member, Published
+from synthhost.library.pulling import published, pull
+from synthhost.library.shelves import find_model, import_model, load_model, user_models
 
 CONFIG = {
     "resblock": "2",

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from synthhost.checkpoints.package import is_package
-from synthhost.host.certify import certifying_features
-from synthhost.host.library import load_model, user_models
-from synthhost.host.model import Model
+from synthhost.library.certify import certifying_features
+from synthhost.library.model import Model
+from synthhost.library.shelves import load_model, user_models
 
 pytestmark = [
     pytest.mark.universal,

@@ -1,0 +1,1 @@
+"""Where models live: found by name, fetched, loaded for Python, certified."""
