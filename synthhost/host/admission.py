@@ -51,7 +51,8 @@ class Admission:
         together = self.load([*playing, newcomer])
         if newcomer not in self.choices or together <= _FULL:
             return None
-        return f"{newcomer} beside what plays needs {100 * together:.0f} % of one core: expect gaps while both sound."
+        need = f"{100 * together:.0f} % of one core"
+        return f"{newcomer} beside what plays needs {need}: expect gaps while both sound."
 
     def models(self) -> dict[str, dict[str, float]]:
         """Return what every model runs at and costs, for people and machines to read."""
