@@ -18,6 +18,7 @@ from synthhost.host.planning import offline_plan
 
 _RATE, _BLOCK = 48000, 256
 _STEMS = ("voice-dry", "voice-wet", "master", "cue")
+_UNTOUCHED_S = 30.0  # of playing first, to see that the machine itself keeps its times
 _UNDISTURBED_S = 9  # twice round the tape at its slower speed
 _DARK = "{effect: LowpassFilter, params: {cutoff_frequency_hz: 200.0}}"  # so that a step would stand out
 _PRESETS = {
@@ -61,18 +62,29 @@ def test_two_minutes_of_changes_miss_no_block(
 ) -> None:
     live = start("--set", "dark-one", "--record", str(tmp_path / "take"))
     get_known(live)
-    before = live.status()
-    if not before["realtime"]:
+    begun = live.status()
+    if not begun["realtime"]:
         pytest.skip("the system grants no real-time priority: nothing is promised beside other programs")
+    time.sleep(_UNTOUCHED_S)
+    before = live.status()
+    if missed(begun, before):
+        pytest.skip(
+            f"the machine is too busy: blocks were late before anything changed: {missed(begun, before)}"
+        )
     asked = perform(live, rounds=24)
     status = live.status()
     assert live.stop() == 0, live.said()
-    grown = {name: status[name] - before[name] for name in ("late_blocks", "underruns")}
-    assert not any(grown.values()), (grown, status["worst_late_ms"], status["worst_block_ms"])
+    assert not missed(before, status), status
     assert status["bad_samples"] == status["tap_drops"] == 0
     assert_all_arrived(tmp_path / "take", asked)
     assert_no_step(dark, tmp_path / "take", monkeypatch)
     assert_renders_again(dark, tmp_path / "take", tmp_path / "again")
+
+
+def missed(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
+    """Return which of the counts that must stand still have grown, and by how much."""
+    grown = {name: after[name] - before[name] for name in ("late_blocks", "underruns")}
+    return {name: by for name, by in grown.items() if by}
 
 
 def get_known(live: Any) -> None:
