@@ -103,7 +103,7 @@ def test_jack_hears_the_master_stem_under_oscsend_and_pure_data_and_the_journal_
     probe = subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe, stderr=nothing)
     assert probe.stdout is not None
     assert probe.stdout.readline() == b"ready\n"
-    live = start("--set", "solo", "--record", str(take), "--ahead-ms", "120", env=env, sink="device")
+    live = start("--set", "solo", "--record", str(take), "--ahead-ms", "500", env=env, sink="device")
     _move_with_oscsend(live)
     _move_with_pure_data(live, tmp_path)
     time.sleep(1.5)  # of sound to compare

@@ -241,6 +241,7 @@ def test_five_thousand_packets_of_rubbish_are_counted_and_nothing_else(live: Any
             arrived = before["packets"] + at + 250
             live.wait(lambda arrived=arrived: live.status()["packets"] >= arrived, "the rubbish to arrive")
     live.sync(9)
+    live.wait(lambda: live.status()["commands"] > before["commands"], "the sync to be counted")
     after = live.status()
     malformed = sum(map(is_malformed, packets))
     assert malformed > 4000
