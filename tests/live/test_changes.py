@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -18,7 +20,17 @@ from synthhost.host.planning import offline_plan
 
 _RATE, _BLOCK = 48000, 256
 _STEMS = ("voice-dry", "voice-wet", "master", "cue")
-_UNTOUCHED_S = 30.0  # of playing first, to see that the machine itself keeps its times
+_STALL_MS = 5.0
+_WITNESS = """
+import os, select, sys, time
+os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(80))
+worst_s, ended = 0.0, False
+while not ended:
+    begun_s = time.perf_counter()
+    ended = bool(select.select([sys.stdin], [], [], 0.004)[0])
+    worst_s = max(worst_s, time.perf_counter() - begun_s - 0.004)
+print(1000.0 * worst_s)
+"""  # does nothing but wake up, before everything else: how late it did is the machine's own doing
 _UNDISTURBED_S = 9  # twice round the tape at its slower speed
 _DARK = "{effect: LowpassFilter, params: {cutoff_frequency_hz: 200.0}}"  # so that a step would stand out
 _PRESETS = {
@@ -32,11 +44,13 @@ _PRESETS = {
 def dark(stage: Any) -> Any:
     """Add presets of two models whose sound moves slowly, each with its macro at either end."""
     for name, (model, params, chain) in _PRESETS.items():
-        bright = params.replace("}", ", brightness: 6.0}")
-        stage.add_preset(name, model, params, chain=chain, gain_db=-6.0)
-        stage.add_preset(f"{name}-bright", model, bright, chain=chain, gain_db=-6.0)
         for variant in (name, f"{name}-bright"):
+            stage.add_preset(variant, model, params, chain=chain, gain_db=-6.0)
             stage.add_set(variant, f"[{{name: voice, preset: {variant}}}]")
+        written = stage.presets / f"{name}-bright.yaml"
+        at_its_end = written.read_text().replace("name: drift, value: 0.0", "name: drift, value: 1.0")
+        assert "value: 1.0" in at_its_end
+        written.write_text(at_its_end)
     return stage
 
 
@@ -62,23 +76,23 @@ def test_two_minutes_of_changes_miss_no_block(
 ) -> None:
     live = start("--set", "dark-one", "--record", str(tmp_path / "take"))
     get_known(live)
-    begun = live.status()
-    if not begun["realtime"]:
-        pytest.skip("the system grants no real-time priority: nothing is promised beside other programs")
-    time.sleep(_UNTOUCHED_S)
     before = live.status()
-    if missed(begun, before):
-        pytest.skip(
-            f"the machine is too busy: blocks were late before anything changed: {missed(begun, before)}"
-        )
+    if not before["realtime"]:
+        pytest.skip("the system grants no real-time priority: nothing is promised beside other programs")
+    witness = subprocess.Popen(
+        [sys.executable, "-c", _WITNESS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     asked = perform(live, rounds=24)
     status = live.status()
+    stalled_ms = float(witness.communicate("end", timeout=30)[0])
     assert live.stop() == 0, live.said()
-    assert not missed(before, status), status
     assert status["bad_samples"] == status["tap_drops"] == 0
-    assert_all_arrived(tmp_path / "take", asked)
     assert_no_step(dark, tmp_path / "take", monkeypatch)
+    assert_all_arrived(tmp_path / "take", asked)
     assert_renders_again(dark, tmp_path / "take", tmp_path / "again")
+    if missed(before, status) and stalled_ms > _STALL_MS:
+        pytest.skip(f"the machine itself stood still for {stalled_ms:.0f} ms: {missed(before, status)}")
+    assert not missed(before, status), status
 
 
 def missed(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
