@@ -25,6 +25,7 @@ class Origins:
         known = self._numbers.get(key)
         if known is not None:
             self._numbers.move_to_end(key)
+            self._paths[known] = path  # the same client may have connected anew
             return known
         number, self._next = self._next, self._next + 1
         self._numbers[key] = number

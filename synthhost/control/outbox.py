@@ -10,6 +10,9 @@ from synthhost.core.messages import Command, encode
 from synthhost.core.rings import ByteRing
 
 MAX_WAITING = 100_000  # commands
+MAX_TOGETHER = 256
+"""Commands of one bundle that are sure to take effect in the same block; a longer one is cut."""
+
 _MAX_WAITING_BYTES = 128 << 20
 _RECORD_HEAD_BYTES = 4
 
@@ -25,11 +28,15 @@ class Outbox:
         self.refused = 0
 
     def send(self, commands: Sequence[Command]) -> None:
-        """Send commands that take effect together.
+        """Send commands that take effect together, up to `MAX_TOGETHER` of them.
 
         Raises:
             OscError: The bundle can never fit the ring, or too many wait already (counted).
         """
+        for begin in range(0, len(commands), MAX_TOGETHER):
+            self._send_record(commands[begin : begin + MAX_TOGETHER])
+
+    def _send_record(self, commands: Sequence[Command]) -> None:
         record = encode(list(commands))
         if len(record) + _RECORD_HEAD_BYTES > self._ring.capacity_bytes:
             self.refused += len(commands)

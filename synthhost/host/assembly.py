@@ -17,7 +17,7 @@ from synthhost.engine.track import Track
 from synthhost.host.factory import VoiceFactory
 from synthhost.host.ledger import voice_parts
 from synthhost.host.plan import Plan
-from synthhost.schedule.queue import EventQueue
+from synthhost.schedule.queue import CAPACITY, EventQueue
 from synthhost.schema.set import Set
 
 _RELEASE_MS = 80.0
@@ -66,7 +66,7 @@ def make_renderer(
         tracks,
         master,
         cue,
-        EventQueue(int(HORIZON_S * plan.sample_rate)),
+        _queue_for(plan, self_activating),
         loader,
         emit,
         sample_rate=plan.sample_rate,
@@ -77,6 +77,12 @@ def make_renderer(
     for strip in (master.strip, *(track.strip for track in tracks)):
         strip.settle()
     return renderer
+
+
+def _queue_for(plan: Plan, self_activating: bool) -> EventQueue:
+    """Return a queue; what a journal holds has been through the bound on a block's commands already."""
+    horizon = int(HORIZON_S * plan.sample_rate)
+    return EventQueue(horizon) if self_activating else EventQueue(horizon, max_commands=CAPACITY)
 
 
 def stem_channels(renderer: Renderer) -> dict[str, int]:

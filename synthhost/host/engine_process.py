@@ -28,7 +28,7 @@ from synthhost.host.realtime import go_before_others, go_realtime, quiet_collect
 from synthhost.host.recording import Recording
 from synthhost.host.shared import Shared
 
-_RECORDS_PER_BLOCK = 64  # commands taken in one block; a burst waits in the ring
+_COMMANDS_PER_BLOCK = 64  # taken out of the ring, or one bundle; a burst waits there
 _SINK_SILENT_NS = 300_000_000  # a sink that has not asked for so long is gone: the engine keeps time itself
 _SINK_GRACE_S = 15.0  # how long the first sink may take to open
 _NOTICE_GAP_S = 1.0
@@ -103,21 +103,26 @@ class LiveEngine:
         if self.plan.stop_sample:
             left = self.plan.stop_sample - renderer.sample
             block = block[:, : max(min(left, block.shape[1]), 1)]
-        first_sample = renderer.sample
+        first_sample, resyncs = renderer.sample, int(status["resyncs"])
         renderer.render(block)
         ring.write(block)
         spent_ms = 1000.0 * (perf_counter() - begun_s)
         behind = ring.read_sample - first_sample
+        if status["resyncs"] != resyncs:  # the sink has given up waiting and stands before this block again
+            behind = int(spent_ms * self.plan.sample_rate / 1000.0) - self._ahead
         if behind > 0 and status["engine_ready"]:
             self._note_late(behind, spent_ms)
         self._show(block, spent_ms)
 
     def _take_commands(self) -> None:
-        for _ in range(_RECORDS_PER_BLOCK):
+        taken = 0
+        while taken < _COMMANDS_PER_BLOCK:
             record = self._shared.commands.pop()
             if record is None:
                 return
-            self.renderer.receive(decode(record))  # type: ignore[arg-type]
+            commands = decode(record)
+            taken += len(commands)
+            self.renderer.receive(commands)  # type: ignore[arg-type]
 
     def _note_late(self, behind_samples: int, spent_ms: float) -> None:
         status = self._status

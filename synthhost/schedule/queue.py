@@ -10,6 +10,9 @@ from synthhost.core.messages import NOW, Command
 CAPACITY = 65_536
 """Commands that may wait; a flood of future ones is refused beyond this."""
 
+MAX_COMMANDS = 512
+"""Commands that take effect in one block; what is beyond waits for the next, so no flood makes it late."""
+
 MAX_CUTS = 16
 """Places inside one block at which commands may take effect; each costs the engine a smaller block."""
 
@@ -28,8 +31,15 @@ class EventQueue:
         merged_cuts: Commands moved forward to the last allowed cut of their block.
     """
 
-    def __init__(self, horizon_samples: int, capacity: int = CAPACITY, max_cuts: int = MAX_CUTS) -> None:
-        assert min(capacity, max_cuts) > 0, "a queue needs room"
+    def __init__(
+        self,
+        horizon_samples: int,
+        capacity: int = CAPACITY,
+        max_cuts: int = MAX_CUTS,
+        max_commands: int = MAX_COMMANDS,
+    ) -> None:
+        assert min(capacity, max_cuts, max_commands) > 0, "a queue needs room"
+        self._max_commands = max_commands
         self._horizon_samples = horizon_samples
         self._capacity = capacity
         self._max_cuts = max_cuts
@@ -75,13 +85,16 @@ class EventQueue:
         """Take out what takes effect in the block of `n_samples` from `first_sample` on.
 
         Returns pairs of an offset in samples and the commands there, offsets rising; what is late lies at
-        offset 0. At most `max_cuts` pairs: commands behind the last cut take effect at it. [render thread]
+        offset 0. At most `max_cuts` pairs: commands behind the last cut take effect at it. At most
+        `max_commands` in all: what is beyond is late in the next block. [render thread]
         """
         heap = self._heap
         end_sample = first_sample + n_samples
         self._next_sample = end_sample
         cuts: list[tuple[int, list[Command]]] = []
-        while heap and heap[0][0] < end_sample:
+        for _ in range(min(self._max_commands, len(heap))):
+            if heap[0][0] >= end_sample:
+                break
             sample, _, command = heapq.heappop(heap)
             offset = sample - first_sample
             if offset < 0:
@@ -95,10 +108,6 @@ class EventQueue:
             else:
                 cuts.append((offset, [command]))
         return cuts
-
-    def clear(self) -> None:
-        """Forget everything that waits. [render thread]"""
-        self._heap.clear()
 
     def _count_late(self, command: Command, late_samples: int) -> None:
         if command.at_sample == NOW:  # it asked for no sample it could miss

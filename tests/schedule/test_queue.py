@@ -119,8 +119,10 @@ def test_a_command_for_now_is_never_late() -> None:
     assert queue.late == 0
 
 
-def test_clearing_forgets_everything() -> None:
-    queue = EventQueue(HORIZON)
-    queue.push(command(5))
-    queue.clear()
-    assert queue.due(0, 256) == []
+def test_a_flood_for_one_sample_is_spread_over_blocks_in_order() -> None:
+    queue = EventQueue(HORIZON, max_commands=100)
+    flood = [command(10) for _ in range(250)]
+    assert queue.push_bundle(flood)
+    taken = [sum(len(some) for _, some in queue.due(256 * block, 256)) for block in range(4)]
+    assert taken == [100, 100, 50, 0]
+    assert queue.late == 150
