@@ -48,7 +48,6 @@ HEAVY_IN: dict[str, set[str]] = {
 
 # Optional parts may be imported inside a function: (file, module).
 IMPORTED_INSIDE: set[tuple[str, str]] = {
-    ("sinks/jack.py", "jack"),
     ("host/sink_process.py", "synthhost.sinks.device"),  # PortAudio wakes up at import
 }
 

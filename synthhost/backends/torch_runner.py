@@ -6,7 +6,6 @@ import dataclasses
 import itertools
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -56,7 +55,7 @@ class TorchRunner:
     def step(self, frames: Features, state: TorchState, out: Audio) -> int:
         """Turn `frames` `[batch, bands, frames]` into audio `[batch, samples]`; return the samples written.
 
-        Frames are trusted; `check_frames` belongs where they enter.
+        Frames are trusted: they are checked where they enter.
 
         Raises:
             FeatureError: The stream has ended, or `out` holds fewer than `frames * hop_samples` samples.
@@ -114,23 +113,6 @@ class TorchRunner:
                 f"{self.spec.name}: the network gives {most} samples for one frame at its start, more than "
                 f"its hop of {self.spec.hop_samples}; such an edge cannot be played live."
             )
-
-
-def check_frames(frames: Features, bands: int) -> None:
-    """Refuse frames that a model cannot take, `[batch, bands, frames]`; for the edges, not for every block.
-
-    Raises:
-        FeatureError: The shape, the type or a value is wrong.
-    """
-    if frames.ndim != 3 or frames.shape[1] != bands:
-        raise FeatureError(
-            f"Frames of shape {list(frames.shape)}; this model takes [batch, {bands}, frames]. "
-            "Check the number of mel bands."
-        )
-    if frames.dtype != np.float32:
-        raise FeatureError(f"Frames of type {frames.dtype}; convert them to float32.")
-    if not np.isfinite(frames).all():
-        raise FeatureError("Frames hold values that are not finite; check the analysis that made them.")
 
 
 def _write(y: Tensor, out: Audio) -> int:

@@ -17,6 +17,10 @@ from synthhost.core.messages import PushMel
 _MAX_INDEX = 1 << 53
 
 
+LARGEST = 50.0
+"""No log-mel value lies beyond it; decibels do, and a network would carry such a value for a long time."""
+
+
 def mel_endpoint(address: str, name: str, track: Mapping[str, Any]) -> Endpoint:
     """Return the address that takes mel frames for a track.
 
@@ -41,7 +45,7 @@ def read_mel(args: tuple[OscArg, ...], bands: int) -> tuple[int | None, Features
     """Return the index, if one came, and the frames `[bands, frames]`.
 
     Raises:
-        OscError: The count does not make whole frames, or a value is not a finite number.
+        OscError: The count does not make whole frames, or a value is no log-mel value.
     """
     blob = bool(args) and isinstance(args[-1], bytes)
     has_index = len(args) == 2 if blob else len(args) % bands == 1
@@ -50,6 +54,11 @@ def read_mel(args: tuple[OscArg, ...], bands: int) -> tuple[int | None, Features
     flat = _from_blob(rest, bands) if blob else _from_numbers(rest, bands)
     if not np.isfinite(flat).all():
         raise OscError("a frame holds values that are not finite numbers (NaN or infinity).")
+    if np.abs(flat).max() > LARGEST:
+        raise OscError(
+            f"a frame holds {flat[np.abs(flat).argmax()]:.0f}, which is no log-mel value. "
+            "Send the logarithm of magnitudes, not decibels."
+        )
     return index, np.ascontiguousarray(flat.reshape(-1, bands).T, dtype=np.float32)
 
 

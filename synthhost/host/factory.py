@@ -19,9 +19,8 @@ from synthhost.engine.voice import Voice
 from synthhost.host.sounds import file_sha256
 from synthhost.library.shelves import load_model
 from synthhost.schema.preset import Preset, start_values
-from synthhost.sources.frames import FrameSource
+from synthhost.sources.registry import make_source
 from synthhost.sources.tape import Tape, load_tape
-from synthhost.sources.tape_source import TapeSource
 
 _TAPES_KEPT = 16
 _MODELS_KEPT = 4
@@ -137,11 +136,9 @@ class VoiceFactory:
         mel = runner.spec.mel
         seed = int(hashes(self._seed, stream, 0, 1)[0])
         part = preset.source
-        if part.kind == "frames":
-            return FrameSource(mel, seed)
-        assert part.tape is not None
-        second = self.tape(part.tape_b, mel, part.tape_b_sha256) if part.tape_b else None
-        return TapeSource(mel, self.tape(part.tape, mel, part.tape_sha256), second, seed)
+        given = {"a": (part.tape, part.tape_sha256), "b": (part.tape_b, part.tape_b_sha256)}
+        tapes = {slot: self.tape(path, mel, sha256) for slot, (path, sha256) in given.items() if path}
+        return make_source(part.kind, mel, seed, tapes)
 
 
 def _plugins(preset: Preset, said: dict[str, float]) -> list[tuple[str, dict[str, float]]]:

@@ -70,7 +70,7 @@ class FrameSource:
         self._ramps.jump(name, value)
 
     def push(self, index: int | None, frames: Features) -> None:
-        """Take frames that `check_frames` let pass, `[bands, frames]`.
+        """Take frames that were checked where they entered, `[bands, frames]`.
 
         Args:
             index: Of the first of them; none to follow the newest.

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthhost.backends.cost import cost_per_step
-from synthhost.backends.torch_runner import TorchRunner, check_frames
+from synthhost.backends.torch_runner import TorchRunner
 from synthhost.core.arrays import Audio, Features
 from synthhost.core.errors import ConfigError, FeatureError
 from synthhost.core.seams import Runner
@@ -160,26 +160,6 @@ def test_a_network_that_starts_with_a_burst_is_refused() -> None:
     block = Sequence({"mirror": Conv(BANDS, 1, 7, padding=(6, 0), edge="reflect")})
     with pytest.raises(ConfigError, match="7 samples for one frame"):
         TorchRunner(spec_of(block), block)
-
-
-@pytest.mark.parametrize(
-    ("frames", "sentence"),
-    [
-        (np.zeros((1, 2, 4), np.float32), r"\[batch, 3, frames\]"),
-        (np.zeros((3, 4), np.float32), r"\[batch, 3, frames\]"),
-        (np.zeros((1, 3, 4)), "convert them to float32"),
-        (np.full((1, 3, 4), np.nan, np.float32), "not finite"),
-        (np.full((1, 3, 4), np.inf, np.float32), "not finite"),
-    ],
-)
-def test_frames_a_model_cannot_take_are_refused_at_the_edge(frames: Features, sentence: str) -> None:
-    with pytest.raises(FeatureError, match=sentence):
-        check_frames(frames, BANDS)
-
-
-def test_frames_a_model_can_take_pass() -> None:
-    check_frames(noise(0), BANDS)
-    check_frames(noise(5, 2), BANDS)
 
 
 def test_cost_is_measured_against_the_sound_a_step_makes(runner: TorchRunner) -> None:

@@ -212,7 +212,7 @@ def test_unknown_presets_are_told_with_the_nearest_known(table: AddressTable) ->
 
 
 def test_frames_come_as_numbers_or_blob_with_or_without_index(table: AddressTable) -> None:
-    frames = np.arange(160, dtype=np.float32)
+    frames = np.arange(160, dtype=np.float32) / 16 - 8
     blob = struct.pack(">160f", *frames)
     for args, index in [
         (tuple(frames.tolist()), None),
@@ -233,6 +233,7 @@ def test_frames_come_as_numbers_or_blob_with_or_without_index(table: AddressTabl
         (),
         (1,),
         (1.0,) * 79,
+        (-80.0,) * 80,  # decibels
         (1.0,) * 82,
         (b"",),
         (bytes(319),),

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synthhost.core.errors import FeatureError, SourceError
+from synthhost.core.errors import SourceError
 from synthhost.features.mel import CONVENTIONS
-from synthhost.sources.frame_checks import check_frames
 from synthhost.sources.frame_queue import CAPACITY_FRAMES
 from synthhost.sources.frames import FrameSource
 from synthhost.sources.registry import SOURCE_KINDS, make_source, source_params
@@ -172,33 +171,6 @@ def test_any_chunking_gives_the_same_bits(pushes: list[tuple[int, int, int]], cu
         return np.concatenate([*parts, take(source, 3)], axis=1)
 
     np.testing.assert_array_equal(play(cut), play(None))
-
-
-def test_values_become_frames() -> None:
-    flat = np.arange(160, dtype=np.float64) / -10
-    frames = check_frames(flat, SPEC)
-    assert frames.dtype == np.float32
-    np.testing.assert_allclose(frames[:, 1], flat[80:], rtol=1e-6)
-    assert check_frames(frames, SPEC).shape == (80, 2)
-    assert check_frames([0.0] * 80, SPEC).shape == (80, 1)
-
-
-@pytest.mark.parametrize(
-    ("values", "reason"),
-    [
-        (np.zeros((64, 2)), "expected 80 bands"),
-        (np.zeros(81), "expected 80 bands"),
-        (np.zeros((80, 0)), "no frame"),
-        (np.zeros(0), "no frame"),
-        (np.full((80, 1), np.nan), "nan in band 0 of frame 0"),
-        (np.full((80, 1), -np.inf), "no log-mel value"),
-        (np.full((80, 1), -80.0), "not decibels"),
-        (["a", "b"], "not a table of numbers"),
-    ],
-)
-def test_what_is_no_mel_is_refused_with_the_reason(values: object, reason: str) -> None:
-    with pytest.raises(FeatureError, match=reason):
-        check_frames(values, SPEC)  # type: ignore[arg-type]
 
 
 def test_every_kind_can_be_made_and_declares_its_parameters() -> None:
