@@ -151,10 +151,12 @@ class Renderer:
         self.cue.begin()
         begin = 0
         for offset, commands in self._queue.due(self.sample, count):
-            if not all(isinstance(command, Sync) for command in commands):  # which no replay will see
-                self._render_tracks(begin, offset)
-                begin = offset
             for command in commands:
+                if self._changes.refuses(command):
+                    continue
+                if not isinstance(command, Sync):  # which no replay will see, so it must not cut
+                    self._render_tracks(begin, offset)
+                    begin = offset
                 self._apply(command, self.sample + offset)
         self._render_tracks(begin, count)
         self.master.finish(out[:2])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -67,7 +66,7 @@ class Track:
         self._loader = loader
         self._sample_rate = sample_rate
         self._fade: _Fade | None = None
-        self._arrivals: deque[_Arrival] = deque()
+        self._arrival: _Arrival | None = None  # waits for the present fade's end; a newer one takes its place
         self._cued: _Cued | None = None
         self._dropped: list[_Cued] = []  # candidates in their last milliseconds
         self._retired_bad_samples = 0
@@ -77,8 +76,9 @@ class Track:
 
     @property
     def candidate(self) -> Prepared | None:
-        """Return what is being auditioned. [render thread]"""
-        return self._cued.prepared if self._cued is not None else None
+        """Return what is being auditioned. [any thread]"""
+        cued = self._cued  # once: the loader's thread asks too
+        return cued.prepared if cued is not None else None
 
     @property
     def values(self) -> dict[str, float]:
@@ -135,8 +135,11 @@ class Track:
         return taken
 
     def swap(self, prepared: Prepared, crossfade_ms: float) -> None:
-        """Crossfade to another voice, after any fade that is still going on. [render thread]"""
-        self._arrivals.append(_Arrival(prepared, crossfade_ms, None))
+        """Crossfade to another voice, after any fade that is still going on.
+
+        Of several that come during one fade the last is played; the others are retired. [render thread]
+        """
+        self._await(_Arrival(prepared, crossfade_ms, None))
 
     def audition(self, prepared: Prepared) -> None:
         """Play a candidate on the cue bus; an earlier one fades out. [render thread]"""
@@ -149,7 +152,7 @@ class Track:
         """Crossfade to the candidate, off the cue bus; False if there is none. [render thread]"""
         if self._cued is None:
             return False
-        self._arrivals.append(_Arrival(self._cued.prepared, crossfade_ms, self._cued))
+        self._await(_Arrival(self._cued.prepared, crossfade_ms, self._cued))
         self._cued = None
         self.revision += 1
         return True
@@ -158,8 +161,7 @@ class Track:
         """Fade the candidate out; False if there is none. [render thread]"""
         if self._cued is None:
             return False
-        self._cued.level.move_to(0.0)
-        self._dropped.append(self._cued)
+        self._fade_from_cue(self._cued)
         self._cued = None
         self.revision += 1
         return True
@@ -169,16 +171,16 @@ class Track:
         self.strip.set_param("mute", 1.0)
         self._reset_when_closed = True
         self.drop()
-        arriving = [arrival.cued for arrival in self._arrivals]
-        for cued in (*arriving, self._fade.cued if self._fade is not None else None):
-            if cued is not None:
-                cued.level.move_to(0.0)
+        for coming in (self._arrival, self._fade):
+            if coming is not None and coming.cued is not None:
+                coming.cued.level.move_to(0.0)
         self.revision += 1
 
     def render(self, wet: Audio, dry: Audio, cue: Audio) -> None:
         """Write the next samples: `wet` and `cue` `[2, samples]`, `dry` `[samples]`. [render thread]"""
-        if self._fade is None and self._arrivals:
-            self._begin_fade(self._arrivals.popleft())
+        if self._fade is None and self._arrival is not None:
+            self._begin_fade(self._arrival)
+            self._arrival = None
         cue[:] = 0.0
         self.playing.voice.render(wet, dry)
         if self._fade is not None:
@@ -200,13 +202,28 @@ class Track:
 
     def _beside(self) -> list[Prepared]:
         """Return the voices that may come to play. [render thread]"""
-        waiting = [arrival.prepared for arrival in self._arrivals]
+        waiting = [] if self._arrival is None else [self._arrival.prepared]
         return waiting if self._cued is None else [*waiting, self._cued.prepared]
 
     def _cued_apart(self) -> list[_Cued]:
         """Return what is heard on the cue bus and does not play yet. [render thread]"""
-        waiting = [arrival.cued for arrival in self._arrivals if arrival.cued is not None]
+        arriving = None if self._arrival is None else self._arrival.cued
+        waiting = [] if arriving is None else [arriving]
         return [*waiting, *self._dropped, *([] if self._cued is None else [self._cued])]
+
+    def _await(self, arrival: _Arrival) -> None:
+        """Let a voice wait for its fade, in place of one that waits already."""
+        superseded, self._arrival = self._arrival, arrival
+        if superseded is None:
+            return
+        if superseded.cued is not None:
+            self._fade_from_cue(superseded.cued)
+        else:
+            self._retire(superseded.prepared)
+
+    def _fade_from_cue(self, cued: _Cued) -> None:
+        cued.level.move_to(0.0)
+        self._dropped.append(cued)
 
     def _begin_fade(self, arrival: _Arrival) -> None:
         fade_ms = min(max(arrival.crossfade_ms, 0.0), LONGEST_FADE_MS)
@@ -253,20 +270,21 @@ class Track:
         return self._spare_wet, np.empty(count, dtype=np.float32)
 
     def describe(self) -> dict[str, Any]:
-        """Return what the control side must know of the track."""
-        voice = self.playing.voice
+        """Return what the control side must know of the track. [any thread]"""
+        playing = self.playing  # once: the render thread may put another in its place meanwhile
+        voice = playing.voice
         spec = voice.runner.spec
         candidate = self.candidate
         return {
             "index": self.index,
-            "preset": self.playing.name,
+            "preset": playing.name,
             "cue": candidate.name if candidate is not None else None,
             "source": voice.source.kind,
             "bands": spec.bands,
             "model": {"name": spec.name, "family": spec.family, "chunk_frames": voice.chunk_frames},
             "params": [param.as_json() for param in (*voice.params, *STRIP_PARAMS)],
-            "macros": self.playing.body.get("macros", []),
-            "values": self.values,
+            "macros": playing.body.get("macros", []),
+            "values": {**playing.values, **self.strip.values},
         }
 
 

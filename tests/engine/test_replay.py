@@ -143,3 +143,29 @@ def test_nothing_takes_its_place_in_a_replay_until_it_is_told_to(bench: Any) -> 
     again.send(LoadPreset("a", "x", {"name": "x"}, 0.0, 10))
     again.render(2560)
     assert again.renderer.tracks[0].playing.name == "a"
+
+
+def test_a_change_too_many_is_refused_live_and_no_replay_knows_of_it(bench: Any) -> None:
+    live = bench(BODIES, patience=30, block_samples=BLOCK)
+    again = bench(BODIES, self_activating=False, block_samples=BLOCK)
+    bundle = [LoadPreset("a", f"v{n}", {"name": f"v{n}", "level": n / 10}, 3.0, 10 + n) for n in range(9)]
+    other = [LoadPreset("b", "w", {"name": "w"}, 3.0, 30), LoadTape("a", "a", "one", 40)]
+    heard = perform(live, [(0, bundle + other), (36, [LoadPreset("a", "late", {"name": "late"}, 3.0)])])
+    taken = [event.command for event in live.of(Accepted)]
+    refused = live.of(Failed)
+    assert [one.address for one in refused] == ["/track/a/preset"] * 5 + ["/track/a/tape/load"]
+    assert all("send it again later" in one.reason for one in refused)
+    asked = [one.name for one in taken if isinstance(one, LoadPreset)]
+    assert asked == ["v0", "v1", "v2", "v3", "w", "late"], "one is taken again when there is room"
+    heard_again = replay(again, [json.dumps(as_plain(command)) for command in taken])
+    np.testing.assert_array_equal(heard_again, heard)
+    assert [job.ticket for job in live.loader.jobs] == [job.ticket for job in again.loader.jobs]
+    assert not again.of(Failed)
+
+
+def test_a_replay_takes_as_many_changes_as_the_journal_has(bench: Any) -> None:
+    again = bench(BODIES, self_activating=False, block_samples=BLOCK)
+    again.send(*[LoadPreset("a", f"v{n}", {"name": f"v{n}"}, 3.0, n) for n in range(20)])
+    again.render(BLOCK)
+    assert len(again.loader.jobs) == 20
+    assert not again.of(Failed)

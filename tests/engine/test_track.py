@@ -135,6 +135,38 @@ def test_a_committed_candidate_that_must_wait_stays_on_the_cue_bus(
     assert largest_step(cue) < OWN_STEP + FADE_STEP
 
 
+def test_of_several_that_wait_for_a_fade_to_end_the_last_is_played(stage: Stage, make_voice: Any) -> None:
+    stage.track.swap(make_voice(NEW), FADE_MS)
+    stage.render(50)
+    for name in ("second", "third", "last"):
+        stage.track.swap(make_voice({"name": name, "level": 0.9}), FADE_MS)
+    assert [one.name for one in stage.loader.retired] == ["second", "third"]
+    wet, _, _ = stage.render(300, 10)
+    assert stage.track.playing.name == "last"
+    np.testing.assert_array_equal(wet[0, 270:], stage.alone({"name": "last", "level": 0.9}, 190)[160:])
+    assert [one.name for one in stage.loader.retired] == ["second", "third", "old", "new"]
+
+
+def test_a_committed_candidate_that_is_superseded_fades_from_the_cue_bus(
+    stage: Stage, make_voice: Any, largest_step: Callable[[Audio], float]
+) -> None:
+    stage.track.swap(make_voice({"name": "between", "level": 0.2}), 100.0)
+    stage.render(50)
+    stage.track.audition(make_voice(NEW))
+    first = stage.render(200)[2]
+    stage.track.commit(FADE_MS)
+    second = stage.render(100)[2]
+    stage.track.swap(make_voice({"name": "last", "level": 0.9}), FADE_MS)
+    third = stage.render(900, 30)[2]
+    cue = np.concatenate((first, second, third), axis=1)
+    assert second.any()
+    assert third[:, :60].any()
+    assert not third[:, 80:].any()
+    assert largest_step(cue) < OWN_STEP + FADE_STEP
+    assert stage.track.playing.name == "last"
+    assert [one.name for one in stage.loader.retired] == ["new", "old", "between"]
+
+
 def test_a_dropped_candidate_fades_out_and_is_retired(
     stage: Stage, make_voice: Any, largest_step: Callable[[Audio], float]
 ) -> None:
