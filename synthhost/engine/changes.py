@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from synthhost.core.errors import RecordingError
 from synthhost.core.messages import (
     Activate,
     CuePreset,
-    Command,
     Event,
     Failed,
     LoadPreset,
@@ -33,9 +33,6 @@ from synthhost.engine.track import Track
 Change = LoadPreset | CuePreset | LoadTape | StartRecording
 
 _NO_TAPE = "the track's present preset plays no tape; change to one that does first"
-MOST_PENDING = 4
-"""So many changes of one track may be loading at a time; more would come long after they were asked for."""
-
 
 
 @dataclass(slots=True)
@@ -77,23 +74,8 @@ class Changes:
         self._pending: dict[int, _Pending] = {}
 
     def ask(self, command: Change) -> None:
-    def refuses(self, command: Command) -> bool:
-        """Whether a command asks for one change too many, which is answered.
-
-        It depends on how fast things are loaded, so what is refused is nothing a replay may see: it takes
-        no ticket. [render thread]
-        """
-        if self._checked or not isinstance(command, Change):
-            return False
-        track = getattr(command, "track", None)
-        loading = sum(getattr(one.command, "track", None) == track for one in self._pending.values())
-        if loading < MOST_PENDING:
-            return False
-        self._fail(command, f"still loading {loading} changes asked for before it; send it again later")
-        return True
-
         """Have something loaded, under the next ticket. [render thread]"""
-        self._tickets += 1  # also when it fails at once: a replay counts the same
+        self._tickets += 1  # refused ones too: a replay counts the same
         job = self._job_for(command, self._tickets)
         if job is not None:
             self._pending[self._tickets] = _Pending(command, job)
@@ -119,21 +101,36 @@ class Changes:
         return ready
 
     def activate(self, command: Activate) -> None:
-        """Put what was loaded under a ticket in its place now. [render thread]"""
+        """Put what was loaded under a ticket in its place now.
+
+        Raises:
+            RecordingError: In a replay, what is loaded is not what the journal describes.
+
+        [render thread]
+        """
         pending = self._pending.get(command.ticket)
         if pending is None or pending.loaded is None:
-            self._emit(Failed(command.origin, "", f"nothing was loaded under ticket {command.ticket}"))
+            self._miss(command)
             return
         del self._pending[command.ticket]
         asked, loaded = pending.command, pending.loaded
         if self._checked and loaded.details != command.details:
-            self._fail(asked, f"what is loaded now differs from the journal: {loaded.details}")
+            raise RecordingError(_difference(asked, loaded.details, command.details))
         if isinstance(asked, StartRecording):
             self._begin_recording(loaded.result)
         elif isinstance(asked, LoadTape):
             self._put_tape(asked, pending.job, loaded.result)
         else:
             self._arrive(asked, loaded.result, pending.values)
+
+    def _miss(self, command: Activate) -> None:
+        reason = f"nothing was loaded under ticket {command.ticket}"
+        if self._checked:
+            raise RecordingError(
+                f"{reason}, which the journal puts in its place at sample {command.at_sample}. "
+                "Commands are missing from the journal before that; the rest would not be what was played."
+            )
+        self._emit(Failed(command.origin, "", reason))
 
     def _job_for(self, command: Change, ticket: int) -> Job | None:
         if isinstance(command, StartRecording):
@@ -177,6 +174,32 @@ class Changes:
 
     def _fail(self, command: Change, reason: str) -> None:
         self._emit(Failed(command.origin, address_of(command), reason))
+
+
+def _difference(asked: Change, now: Mapping[str, Any], then: Mapping[str, Any]) -> str:
+    """Return a sentence on what differs between what is loaded and what the journal describes."""
+    found, wanted = _flat(now), _flat(then)
+    parts = (
+        f"{name} is {found.get(name, 'missing')}, then {wanted.get(name, 'missing')}"
+        for name in sorted(found.keys() | wanted.keys())
+        if found.get(name) != wanted.get(name)
+    )
+    model = f" (model {now['model']})" if "model" in now else ""
+    return (
+        f"{address_of(asked)}: what is loaded now{model} differs from the journal: {'; '.join(parts)}. "
+        "Put the file or model back that the session played, to hear the same again."
+    )
+
+
+def _flat(details: Mapping[str, Any]) -> dict[str, str]:
+    """Return details by one name each, such as "sounds /a.wav"."""
+    flat = {}
+    for name, value in details.items():
+        if isinstance(value, dict) and value:
+            flat.update({f"{name} {key}": str(one) for key, one in value.items()})
+        else:
+            flat[name] = str(value)
+    return flat
 
 
 def _tape_player(track: Track, slot: str) -> TapePlayer | None:

@@ -6,10 +6,12 @@ import json
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthhost.core.arrays import Audio
+from synthhost.core.errors import RecordingError
 from synthhost.core.messages import (
     MASTER,
     NOW,
@@ -131,11 +133,25 @@ def test_a_replay_says_when_what_it_loads_is_not_what_was_played(bench: Any) -> 
     again = bench(BODIES, self_activating=False, block_samples=BLOCK)
     again.send(LoadPreset("a", "x", {"name": "x"}, 0.0, 10))
     again.send(Activate(1, {"model": "another"}, 128))
-    again.render(256)
-    (failed,) = again.of(Failed)
-    assert failed.address == "/track/a/preset"
-    assert "differs from the journal" in failed.reason
-    assert again.renderer.tracks[0].playing.name == "x"
+    with pytest.raises(RecordingError, match=r"preset: .*differs from the journal: model is x, then"):
+        again.render(256)
+    assert again.renderer.tracks[0].playing.name == "a"
+
+
+def test_a_replay_ends_where_the_journal_puts_something_in_its_place_that_was_not_loaded(bench: Any) -> None:
+    again = bench(BODIES, self_activating=False, block_samples=BLOCK)
+    again.send(LoadPreset("a", "x", {"name": "x", "broken": True}, 0.0, 10))
+    again.send(Activate(1, {"model": "x"}, 128))
+    with pytest.raises(RecordingError, match=r"nothing was loaded under ticket 1.*sample 128"):
+        again.render(256)
+
+
+def test_an_activation_of_nothing_is_answered_while_playing(bench: Any) -> None:
+    live = bench(BODIES, block_samples=BLOCK)
+    live.send(Activate(3, {}))
+    live.render(BLOCK)
+    (failed,) = live.of(Failed)
+    assert "ticket 3" in failed.reason
 
 
 def test_nothing_takes_its_place_in_a_replay_until_it_is_told_to(bench: Any) -> None:
