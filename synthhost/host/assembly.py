@@ -95,7 +95,8 @@ def stem_channels(renderer: Renderer) -> dict[str, int]:
 
 
 def describe(renderer: Renderer, plan: Plan) -> dict[str, Any]:
-    """Return what the control side shows and validates against."""
+    """Return what the control side shows and validates against. [any thread]"""
+    stems = renderer.stems  # once: the render thread may end the recording meanwhile
     limiter_samples = renderer.master.limiter.latency_samples
     latency = {
         track.name: [
@@ -118,5 +119,5 @@ def describe(renderer: Renderer, plan: Plan) -> dict[str, Any]:
         "latency": latency,
         "crossfade_ms": plan.set["crossfade_ms"],
         "record_format": plan.record_format,
-        "recording": renderer.stems.folder if renderer.stems is not None else None,
+        "recording": stems.folder if stems is not None else None,
     }
