@@ -9,6 +9,7 @@ from typing import Any
 from synthhost.core.errors import RecordingError
 from synthhost.core.messages import (
     Activate,
+    Command,
     CuePreset,
     Event,
     Failed,
@@ -31,6 +32,9 @@ from synthhost.engine.loading import (
 from synthhost.engine.track import Track
 
 Change = LoadPreset | CuePreset | LoadTape | StartRecording
+
+MOST_PENDING = 4
+"""So many changes of one track may be loading at a time; more would come long after they were asked for."""
 
 _NO_TAPE = "the track's present preset plays no tape; change to one that does first"
 
@@ -73,9 +77,24 @@ class Changes:
         self._tickets = 0
         self._pending: dict[int, _Pending] = {}
 
+    def refuses(self, command: Command) -> bool:
+        """Whether a command asks for one change too many, which is answered.
+
+        It depends on how fast things are loaded, so what is refused is nothing a replay may see: it takes
+        no ticket. [render thread]
+        """
+        if self._checked or not isinstance(command, Change):
+            return False
+        track = getattr(command, "track", None)
+        loading = sum(getattr(one.command, "track", None) == track for one in self._pending.values())
+        if loading < MOST_PENDING:
+            return False
+        self._fail(command, f"still loading {loading} changes asked for before it; send it again later")
+        return True
+
     def ask(self, command: Change) -> None:
         """Have something loaded, under the next ticket. [render thread]"""
-        self._tickets += 1  # refused ones too: a replay counts the same
+        self._tickets += 1  # also when it fails at once: a replay counts the same
         job = self._job_for(command, self._tickets)
         if job is not None:
             self._pending[self._tickets] = _Pending(command, job)
