@@ -64,12 +64,13 @@ class Surroundings:
 
     Attributes:
         make_table: Makes the address table for a description.
-        journal: Takes every accepted command; an event is only forgotten once this has returned.
+        journal: Takes every command that was accepted or failed; an event is only forgotten once this has
+            returned.
         notice: Takes what a person may want to know.
     """
 
     make_table: Callable[[Mapping[str, Any]], AddressTable]
-    journal: Callable[[Accepted], None] = lambda _: None
+    journal: Callable[[Accepted | Failed], None] = lambda _: None
     notice: Callable[[Notice], None] = lambda _: None
 
 
@@ -203,6 +204,7 @@ class ControlLoop:
                     self._moved((command.track, command.param), command.value, command.at_sample)
                 self._surroundings.journal(event)
             case Failed(origin, address, reason):
+                self._surroundings.journal(event)
                 path = self._origins.path(origin)
                 if path is not None:
                     self._server.errors.send(path, address, reason, time.monotonic())

@@ -13,7 +13,7 @@ from synthhost.control.loop import ControlLoop, Links, Surroundings
 from synthhost.control.moments import Moments, TimeOptions
 from synthhost.control.server import OscServer
 from synthhost.core.errors import SynthhostError
-from synthhost.core.messages import Accepted, Notice
+from synthhost.core.messages import Accepted, Failed, Notice
 from synthhost.core.timebase import ClockMap
 from synthhost.host.journal import JOURNAL_NAME, JournalWriter
 from synthhost.host.places import Places
@@ -40,6 +40,7 @@ class ControlProcess:
         self._pulse_s = 0.0
         self._end_sample: int | None = None
         self._told_error: str | None = None
+        self._lost_events = 0
         self._orphaned_s = 0.0
         links = Links(shared.commands, shared.events, shared.board, shared.status)
         moments = Moments(
@@ -67,6 +68,7 @@ class ControlProcess:
         while self._shared.events.filled_bytes and monotonic() < limit_s:
             self._loop.turn(0.0)
         if self._journal is not None:
+            self._note_lost(self._journal)
             end_sample = self._end_sample
             self._journal.close(int(self._shared.status["sample"]) if end_sample is None else end_sample)
 
@@ -85,9 +87,12 @@ class ControlProcess:
     def _begin_journal(self, header: dict[str, Any]) -> None:
         self._journal = JournalWriter(header, Path(self._plan.journal_folder) / JOURNAL_NAME)
 
-    def _log(self, event: Accepted) -> None:
+    def _log(self, event: Accepted | Failed) -> None:
         assert self._journal is not None, "the engine describes itself before it accepts commands"
-        self._journal.write(event)
+        if isinstance(event, Failed):
+            self._journal.fail(event, int(self._shared.status["sample"]))
+        else:
+            self._journal.write(event)
         self._journal.flush()  # the engine's record is forgotten next: it must outlive this process
 
     def _notice(self, notice: Notice) -> None:
@@ -111,10 +116,19 @@ class ControlProcess:
         if self._journal is None or now_s - self._pulse_s < _PULSE_S:
             return
         self._pulse_s = now_s
+        self._note_lost(self._journal)
         self._journal.pulse(int(self._shared.status["sample"]))
         if self._journal.error is not None and self._journal.error != self._told_error:
             self._told_error = self._journal.error
             self._say(self._journal.error)
+
+    def _note_lost(self, journal: JournalWriter) -> None:
+        """Write down that the engine had events for which there was no room."""
+        lost = int(self._shared.status["lost_events"])
+        if lost > self._lost_events:
+            self._lost_events = lost
+            journal.lose(lost, int(self._shared.status["sample"]))
+            self._say(f"{lost} events of the engine were lost so far: the journal is not whole.")
 
     @staticmethod
     def _say(text: str) -> None:

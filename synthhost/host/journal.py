@@ -2,7 +2,9 @@
 
 One JSON object a line. The first is the header: the plan of the run with its set, sounds and models written
 out. Then every accepted command in the order it took effect, a line `{"at": SAMPLE}` about once a second, and
-`{"end": SAMPLE}`. That is enough to hear the same again.
+`{"end": SAMPLE}`. That is enough to hear the same again. Beside these stand what could not be carried out,
+`{"failed": ADDRESS, "reason": TEXT, "at": SAMPLE}`, and how many events never reached the journal so far,
+`{"lost": COUNT, "at": SAMPLE}`: so that a replay can tell its own failures from the session's.
 """
 
 from __future__ import annotations
@@ -16,13 +18,23 @@ from pathlib import Path
 from typing import Any
 
 from synthhost.core.errors import RecordingError
-from synthhost.core.messages import Accepted, Command, Event, as_plain, from_plain
+from synthhost.core.messages import Accepted, Command, Event, Failed, as_plain, from_plain
 from synthhost.host.field_checks import LARGEST_WHOLE, wrong_field
 from synthhost.host.line_file import LineFile
 from synthhost.host.plan import Plan, SinkPlan
 
 JOURNAL_NAME = "journal.jsonl"
 _FORMAT = "journal/1"
+_ASKS = frozenset(("LoadPreset", "CuePreset", "LoadTape", "StartRecording"))  # each takes the next ticket
+
+
+def made_with() -> dict[str, str]:
+    """Return the versions and the machine that samples depend on."""
+    return {
+        "synthhost": version("synthhost"),
+        "torch": version("torch"),
+        "machine": platform.machine(),
+    }
 
 
 def header_of(plan: Plan, chunk_frames: dict[str, int], model_hashes: dict[str, str]) -> dict[str, Any]:
@@ -31,11 +43,7 @@ def header_of(plan: Plan, chunk_frames: dict[str, int], model_hashes: dict[str, 
         "synthhost": _FORMAT,
         "plan": {**asdict(plan), "chunk_frames": chunk_frames},
         "models": model_hashes,
-        "made_with": {
-            "synthhost": version("synthhost"),
-            "torch": version("torch"),
-            "machine": platform.machine(),
-        },
+        "made_with": made_with(),
     }
 
 
@@ -77,6 +85,15 @@ class JournalWriter:
             repeated, self._told_before = _as_line(plain) == self._told_before, b""
             if not repeated:
                 self._line(plain)
+
+    def fail(self, failed: Failed, sample: int) -> None:
+        """Log what could not be carried out, about when."""
+        self._told_before = b""
+        self._line({"failed": failed.address, "reason": failed.reason, "at": sample})
+
+    def lose(self, events: int, sample: int) -> None:
+        """Note how many of the engine's events were lost so far."""
+        self._line({"lost": events, "at": sample})
 
     def pulse(self, sample: int) -> None:
         """Note how far the engine has come."""
@@ -125,7 +142,18 @@ class JournalWriter:
 
 
 class Journal:
-    """A journal that was written, for playing again."""
+    """A journal that was written, for playing again.
+
+    Attributes:
+        header: Its first line.
+        plan: Of the session, with the chunk sizes of models that joined during it.
+        end_sample: As far as the session is known.
+        complete: Whether the session came to its end.
+        activated: Tickets of what was loaded and took its place.
+        takes: How many recordings began, beside one of the whole.
+        failures: Address and reason of what could not be carried out.
+        lost_events: How many events never reached the journal.
+    """
 
     def __init__(self, path: Path) -> None:
         """Read the header and find the end.
@@ -145,22 +173,42 @@ class Journal:
         self.plan = _plan_of(header, self.path)
         self.end_sample = 0
         self.complete = False
+        self.activated: set[int] = set()
+        self.takes = 0
+        self.failures: list[tuple[str, str]] = []
+        self.lost_events = 0
         self._scan(lines)
 
     def _scan(self, lines: Iterator[tuple[int, dict[str, Any]]]) -> None:
-        """Find the end, and the chunk sizes of models that joined during the show."""
+        """Find the end, what took its place and what did not, and the chunk sizes of models that joined."""
         chunk_frames = dict(self.plan.chunk_frames)
+        asked: list[str] = []  # by ticket, from 1
         for number, plain in lines:
             place = plain.get("end", plain.get("at", plain.get("at_sample")))
             if not isinstance(place, int) or not 0 <= place < LARGEST_WHOLE:
                 raise RecordingError(f"{self.path}:{number}: {place!r:.60} is no sample of the session.")
             self.end_sample = max(self.end_sample, place)
             self.complete |= "end" in plain
+            self._note(plain, asked, f"{self.path}:{number}")
             details = plain.get("details")
             if isinstance(details, dict) and "chunk_frames" in details:
                 chunk_frames[str(details.get("model"))] = details["chunk_frames"]
         self.plan = replace(self.plan, chunk_frames=chunk_frames)
         _check_plan(self.plan, f"{self.path}: a model that joined")
+
+    def _note(self, plain: dict[str, Any], asked: list[str], place: str) -> None:
+        """Take from a line which loads and recordings took their place, what failed, and what is missing."""
+        name, ticket, lost = plain.get("do"), plain.get("ticket"), plain.get("lost", 0)
+        if isinstance(name, str) and name in _ASKS:
+            asked.append(name)
+        elif name == "Activate" and isinstance(ticket, int):
+            self.activated.add(ticket)
+            self.takes += 1 <= ticket <= len(asked) and asked[ticket - 1] == "StartRecording"
+        if "failed" in plain:
+            self.failures.append((str(plain["failed"]), str(plain.get("reason", ""))))
+        if not isinstance(lost, int):
+            raise RecordingError(f"{place}: {lost!r:.60} is no number of lost events.")
+        self.lost_events = max(self.lost_events, lost)
 
     def commands(self) -> Iterator[Command]:
         """Yield every command with the sample at which it took effect, in order.
