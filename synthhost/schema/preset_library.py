@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -98,7 +99,7 @@ def preset_folders(environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
     """Return where presets are looked for: `SYNTHHOST_PRESETS`, the user's own folder, the shipped ones."""
     named = [Path(folder) for folder in environ.get(PRESETS_VARIABLE, "").split(os.pathsep) if folder]
     package = Path(__file__).resolve().parents[1]
-    shipped = [package / "presets", package.parent / "presets"]
+    shipped = [package.parent / "presets", Path(sys.prefix) / "share" / "synthhost" / "presets"]
     own = platformdirs.user_config_path("synthhost") / "presets"
     return (*named, own, *(folder for folder in shipped if folder.is_dir()))
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
+import torch
 
 from synthhost.checkpoints.package import is_package
 from synthhost.library.certify import certifying_features
-from synthhost.library.model import Model
-from synthhost.library.shelves import load_model, user_models
+from synthhost.library.model import Model, build_block
+from synthhost.library.shelves import find_model, load_found, load_model, user_models
 
 pytestmark = [
     pytest.mark.universal,
@@ -43,3 +47,21 @@ def test_any_chunking_gives_the_same_bits(model: Model, chunk_frames: int) -> No
         model.render(features, chunk_frames=chunk_frames),
     )
     assert np.array_equal(whole, chunked)
+
+
+@pytest.mark.parametrize("sound", ["speech", "guitar-em9"])
+def test_a_recording_streams_to_the_plain_offline_pass_within_rounding(model: Model, sound: str) -> None:
+    path = Path(__file__).resolve().parents[2] / "presets" / "sounds" / f"{sound}.flac"
+    audio, rate = soundfile.read(path, frames=22050, dtype="float32")
+    features = model.mel(audio, rate)
+    streamed = model.render(features, chunk_frames=3)
+    assert np.array_equal(streamed, model.render(features, chunk_frames=features.shape[1]))
+    package = load_found(find_model("hifigan-universal"))
+    with torch.inference_mode():
+        mel = torch.from_numpy(features)[None]
+        plain = build_block(package).eval()(mel)[0, 0].numpy()
+        exact = build_block(package).double().eval()(mel.double())[0, 0].numpy()
+    peak = np.abs(exact).max()
+    for other in (plain, exact):  # float32 itself: the plain pass is 7e-6 to 5e-5 of peak from float64
+        assert np.abs(streamed - other).max() <= 1e-4 * peak
+        assert np.sqrt(np.mean((streamed - other) ** 2)) <= 5e-6 * peak
