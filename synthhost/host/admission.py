@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from threading import Event
 
 from synthhost.core.seams import Runner
 from synthhost.host.chunking import ROOM, Choice, choose_chunk
@@ -17,6 +18,11 @@ _FULL = 0.95  # of a core: beyond this nothing is left for the rest of the engin
 class Admission:
     """Measures models, remembers what they cost, and says what that means.
 
+    Attributes:
+        choices: What was chosen, by the model's reference.
+        hashes: The sha256 of the weights it was chosen for, by the same.
+        notes: Sentences for the person who plays.
+
     Args:
         plan: Of the run.
         playing: Says whether sound runs already, so that nothing may be measured in this process.
@@ -24,9 +30,11 @@ class Admission:
 
     def __init__(self, plan: Plan, playing: Callable[[], bool]) -> None:
         self.choices: dict[str, Choice] = {}
+        self.hashes: dict[str, str] = {}
         self.notes: list[str] = []
         self._plan = plan
         self._playing = playing
+        self._ending = Event()
         self._share = ROOM / max(len(plan.set["tracks"]), 1)
         self._book = CostBook(home() / "costs.json")
 
@@ -34,6 +42,7 @@ class Admission:
         """Return how many frames a model takes at a time, measured once a run."""
         if reference not in self.choices:
             choice = self._choose(reference, runner)
+            self.hashes[reference] = runner.spec.sha256
             self.choices[reference] = choice
             if not choice.keeps_up:
                 self.notes.append(
@@ -41,6 +50,10 @@ class Admission:
                     "it will drop out. Use a smaller model or more threads."
                 )
         return self.choices[reference].chunk_frames
+
+    def stop(self) -> None:
+        """Break off a measurement that is going on elsewhere. [any thread]"""
+        self._ending.set()
 
     def load(self, references: Iterable[str]) -> float:
         """Return the share of one core that voices of these models need together."""
@@ -78,6 +91,6 @@ class Admission:
             choice = choose_chunk(runner, self._share, fixed)
         else:
             known = self._book.find(sha256, threads)
-            choice = known or measure_apart(reference, self._share, fixed, threads)
+            choice = known or measure_apart(reference, self._share, fixed, threads, self._ending.is_set)
         self._book.keep(sha256, threads, choice)
         return choice

@@ -57,7 +57,7 @@ class LiveEngine:
         self._stems_error: str | None = None
         factory = make_factory(plan, self._admission.chunk_of)
         self._workshop = Workshop(factory, self._open_stems)
-        self._loader = ThreadedLoader(self._workshop, self._when_idle, self._before)
+        self._loader = ThreadedLoader(self._workshop, self._when_idle, self._before, self._complain)
         self.renderer: Renderer = make_renderer(plan, factory, self._loader, self._emit, self_activating=True)
         choices = list(self._admission.choices.values())
         chosen = choose_ahead_samples(choices, plan.sample_rate, plan.block_samples)
@@ -213,6 +213,10 @@ class LiveEngine:
             if text is not None:
                 self._asides.append(Notice("room", text, self.renderer.sample))
 
+    def _complain(self, text: str) -> None:
+        """Say what went wrong beside a job. [loader thread]"""
+        self._asides.append(Notice("loader", text, self.renderer.sample))
+
     def _playing_models(self) -> list[str]:
         return [track.playing.body["model"] for track in self.renderer.tracks]
 
@@ -234,15 +238,14 @@ class LiveEngine:
 
     def _header(self) -> dict[str, Any]:
         chunks = {reference: choice.chunk_frames for reference, choice in self._admission.choices.items()}
-        factory = self._workshop.factory
-        hashes = {reference: factory.runner(reference).spec.sha256 for reference in chunks}
-        return header_of(self.plan, chunks, hashes)
+        return header_of(self.plan, chunks, self._admission.hashes)
 
     def _finish(self) -> None:
         if self.renderer.stems is not None:
             self.renderer.end_recording()
         self._emit(Notice("end", "the engine has stopped", self.renderer.sample))
         self._status["engine_ready"] = 2
+        self._admission.stop()
         self._loader.stop()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections import deque
@@ -13,6 +14,7 @@ import torch
 from synthhost.core.errors import SynthhostError
 from synthhost.engine.loading import Job, Loaded, Stems, StemsJob, TapeJob
 from synthhost.host.factory import VoiceFactory
+from synthhost.host.processes import LOADER_STOP_S
 
 _TICKET_STREAMS = 1 << 20  # random streams of loaded voices lie behind those of the set's tracks
 _IDLE_S = 0.02
@@ -65,12 +67,13 @@ class ImmediateLoader:
 
 
 class ThreadedLoader:
-    """Does jobs on one thread beside the render thread.
+    """Does jobs on one thread beside the render thread, which nothing that goes wrong there ends.
 
     Args:
         workshop: Where they are done.
         idle: Called on that thread now and then.
         before: Called on that thread before each job.
+        complain: Takes a sentence on what went wrong beside a job; the same one is given once.
     """
 
     def __init__(
@@ -78,14 +81,18 @@ class ThreadedLoader:
         workshop: Workshop,
         idle: Callable[[], None],
         before: Callable[[Job], None] = lambda _: None,
+        complain: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._before = before
+        self._complain = complain
         self._workshop = workshop
         self._idle = idle
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._done: deque[Loaded] = deque()
         self._retired: deque[Any] = deque()
-        self._resting: list[Any] = []  # retired a turn ago: by now the render thread has surely let go
+        self._resting: deque[Any] = deque()  # retired a turn ago: by now the render thread has surely let go
+        self._stopping = threading.Event()
+        self._last_complaint = ""
         self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
         self._thread.start()
 
@@ -102,33 +109,58 @@ class ThreadedLoader:
         self._retired.append(thing)
 
     def stop(self) -> None:
-        """End the thread once the jobs asked for are done."""
+        """Close what was retired and end the thread; jobs that are not begun yet are forgotten.
+
+        A job that is going on is waited for, up to `LOADER_STOP_S`. [render thread, after its last block]
+        """
+        self._stopping.set()
         self._jobs.put(None)
-        self._thread.join(timeout=10.0)
+        self._let_go_of_everything()  # recordings above all, before a job that takes long
+        self._thread.join(timeout=LOADER_STOP_S)
+        self._retired.extend(loaded.result for loaded in self._done)  # what nobody fetched
+        self._done.clear()
+        self._let_go_of_everything()
 
     def _run(self) -> None:
         torch.set_flush_denormal(True)  # a setting of the thread: warm-up must sound as it does in a replay
-        while True:
+        while not self._stopping.is_set():
             try:
                 job = self._jobs.get(timeout=_IDLE_S)
             except queue.Empty:
                 self._let_go_of_retired()
-                self._idle()
+                self._guard("describing what plays", self._idle)
                 continue
             if job is None:
-                self._let_go_of_retired()
-                self._let_go_of_retired()
                 return
-            self._before(job)
+            self._guard("before loading", self._before, job)
             self._done.append(self._workshop.carry_out(job))
             self._let_go_of_retired()
 
+    def _guard(self, what: str, act: Callable[..., None], *args: Any) -> None:
+        """Do something of which an error is told and survived."""
+        try:
+            act(*args)
+        except Exception as error:
+            text = f"{what} went wrong, the show goes on: {error!r}"
+            if text != self._last_complaint:
+                self._last_complaint = text
+                self._complain(text)
+
     def _let_go_of_retired(self) -> None:
         """Free what was handed over before the last turn; what came since waits for the next."""
-        while self._resting:
-            _let_go(self._resting.pop(0))
+        self._let_go_of(self._resting)
         while self._retired:
             self._resting.append(self._retired.popleft())
+
+    def _let_go_of_everything(self) -> None:
+        """Free all that was handed over, on whatever thread: each thing is taken by one of them."""
+        self._let_go_of(self._resting)
+        self._let_go_of(self._retired)
+
+    def _let_go_of(self, things: deque[Any]) -> None:
+        with contextlib.suppress(IndexError):  # none is left
+            while True:
+                self._guard("letting go of what has ended", _let_go, things.popleft())
 
 
 def _let_go(thing: Any) -> None:

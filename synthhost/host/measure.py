@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
+from time import monotonic
 
 import torch
 
@@ -16,13 +18,17 @@ from synthhost.host.realtime import go_with_others
 from synthhost.library.shelves import load_model
 
 _LIMIT_S = 120.0
+_LOOK_S = 0.1  # how often it is asked whether the measurement is still wanted
 
 
-def measure_apart(reference: str, share: float, fixed: int | None, threads: int) -> Choice:
+def measure_apart(
+    reference: str, share: float, fixed: int | None, threads: int, stopped: Callable[[], bool]
+) -> Choice:
     """Return the chunk choice for a model, measured by a process of its own.
 
     Raises:
-        ProcessError: The measuring process failed; the message holds its last words.
+        ProcessError: The measuring process failed, and the message holds its last words; or it was ended
+            because it took too long or because `stopped` said so.
     """
     command = [
         sys.executable,
@@ -33,17 +39,32 @@ def measure_apart(reference: str, share: float, fixed: int | None, threads: int)
         str(fixed or 0),
         str(threads),
     ]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise ProcessError(
-            f"{reference}: measuring took more than {_LIMIT_S:.0f} s. Is the machine busy?"
-        ) from error
-    if answer.returncode != 0:
-        said = answer.stderr.strip().splitlines()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            answer, complaint = _await(process, reference, stopped)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode != 0:
+        said = complaint.strip().splitlines()
         raise ProcessError(said[-1] if said else f"{reference}: the measuring process died.")
-    plain = json.loads(answer.stdout)
+    plain = json.loads(answer)
     return Choice(plain["chunk_frames"], StepCost(**plain["cost"]), plain["keeps_up"])
+
+
+def _await(process: subprocess.Popen[str], reference: str, stopped: Callable[[], bool]) -> tuple[str, str]:
+    """Return what a process put out and what it complained of, once it has ended."""
+    limit_s = monotonic() + _LIMIT_S
+    while True:
+        try:
+            return process.communicate(timeout=_LOOK_S)
+        except subprocess.TimeoutExpired as error:
+            if stopped():
+                raise ProcessError(f"{reference}: not measured, the show is over.") from error
+            if monotonic() > limit_s:
+                raise ProcessError(
+                    f"{reference}: measuring took more than {_LIMIT_S:.0f} s. Is the machine busy?"
+                ) from error
 
 
 def main(arguments: list[str]) -> int:

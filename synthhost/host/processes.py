@@ -15,17 +15,42 @@ _RESTART_GAP_S = 1.0  # after the first failure; it doubles with each further on
 _LONGEST_GAP_S = 4.0  # ... up to here: a start costs half a second of a core
 _SETTLED_S = 2.0  # a process that has run for so long has not failed to start
 
+LOADER_STOP_S = 8.0
+"""So long the engine waits at its end for something that is being loaded."""
+
+ENGINE_PATIENCE_S = LOADER_STOP_S + 6.0
+"""So long the supervisor waits for the engine: it may load, and has recordings to close."""
+
+_SUPERVISOR = "SYNTHHOST_SUPERVISOR"
+_LOOK_GAP_S = 1.0  # who has not looked for so long was asleep, perhaps with everything else
+
 
 class ParentWatch:
-    """Tells a process whether the one that started it is gone."""
+    """Tells a process whether the one that started it is gone, even before this one looked."""
 
     def __init__(self) -> None:
-        self._parent = os.getppid()
+        self._parent = int(os.environ.get(_SUPERVISOR, os.getppid()))
 
     @property
     def orphaned(self) -> bool:
         """Whether the parent has ended."""
         return os.getppid() != self._parent
+
+
+@dataclass(slots=True)
+class Pulse:
+    """Tells how long a process's sign of life has stood still under somebody's eyes."""
+
+    beat_ns: int = -1
+    since_s: float = 0.0
+    looked_s: float = 0.0
+
+    def still_s(self, beat_ns: int, now_s: float) -> float:
+        """Return the seconds since the beat last moved; what nobody watched does not count."""
+        if beat_ns != self.beat_ns or now_s - self.looked_s > _LOOK_GAP_S:
+            self.beat_ns, self.since_s = beat_ns, now_s
+        self.looked_s = now_s
+        return now_s - self.since_s
 
 
 @dataclass(slots=True)
@@ -48,6 +73,7 @@ class Child:
             "OMP_NUM_THREADS": pool,
             "MKL_NUM_THREADS": pool,
             "OPENBLAS_NUM_THREADS": "1",
+            _SUPERVISOR: str(os.getpid()),
         }
         self.process = subprocess.Popen(
             [sys.executable, "-m", self.module, str(self.run_folder)],
@@ -79,6 +105,11 @@ class Child:
         """Whether enough time has passed since it was last started."""
         gap_s = min(_RESTART_GAP_S * 2.0 ** max(self.failures - 1, 0), _LONGEST_GAP_S)
         return monotonic() - self.started_s > gap_s
+
+    def kill(self) -> None:
+        """End it without asking; `exit_code` says when it has ended."""
+        if self.process is not None:
+            self.process.kill()
 
     def end(self, patience_s: float, *, ask: bool = False) -> None:
         """Wait for it to end, then ask, then insist; `ask` begins with asking."""

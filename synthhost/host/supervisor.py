@@ -13,7 +13,7 @@ from typing import Any
 from synthhost.core.board import StatusPage
 from synthhost.core.errors import ProcessError
 from synthhost.host.plan import Plan
-from synthhost.host.processes import Child
+from synthhost.host.processes import ENGINE_PATIENCE_S, Child, Pulse
 from synthhost.host.shared import Shared, new_run_folder
 
 _TICK_S = 0.05
@@ -21,11 +21,18 @@ _START_LIMIT_S = 300.0  # models are measured and warmed first
 _DRAIN_LIMIT_S = 3.0
 _PATIENCE_S = 5.0
 _DEVICE_LOST = 4
+_STILL_S = 5.0  # a process without a sign of life for so long hangs
 _NO_START = "The {} process could not start (its reason is above)."
 _SILENT_DEVICE = (
     "The device was opened and asks for no sound. Restart the audio system, or play with --sink null."
 )
 _DIED = "The {} process ended ({}); it is started again, the engine plays on."
+_HANGS = "The control process hangs: no sign of life for {:.0f} s. It is killed."
+_ENGINE_HANGS = (
+    "The engine hangs: it has rendered nothing for {:.0f} s. It is left alone, it may come back; "
+    "Ctrl-C ends the run, and what was controlled is written down."
+)
+_ENGINE_BACK = "The engine plays on."
 _BACK = MappingProxyType({"control": "The control process is back.", "sink": "The sound is back."})
 _DEVICE_GONE = (
     "The sound device has gone quiet. The engine plays on, stems too; "
@@ -53,6 +60,9 @@ class Supervisor:
         self.engine = Child("engine", "synthhost.host.engine_process", folder, threads)
         self.control = Child("control", "synthhost.host.control_process", folder, 1)
         self.sink = Child("sink", "synthhost.host.sink_process", folder, 1)
+        self._control_pulse = Pulse()
+        self._engine_pulse = Pulse()
+        self._engine_hangs = False
 
     @property
     def description(self) -> Any:
@@ -79,8 +89,10 @@ class Supervisor:
     def watch(self, tick: Callable[[], None] | None = None) -> None:
         """Return when the run is over; bring control and sink back if they die meanwhile."""
         while not self._stopping and self.engine.exit_code is None:
+            self._kill_control_if_it_hangs()
             self._care_for(self.control)
             self._care_for(self.sink)
+            self._listen_to_engine()
             if tick is not None:
                 tick()
             sleep(_TICK_S)
@@ -96,7 +108,7 @@ class Supervisor:
         status["stop"] = 1
         crashed = bool(self.engine.exit_code)
         played = bool(status["engine_ready"])
-        self.engine.end(_PATIENCE_S, ask=not played)  # while it loads it has nothing to finish
+        self.engine.end(ENGINE_PATIENCE_S, ask=not played)  # while it loads it has nothing to finish
         limit_s = monotonic() + _DRAIN_LIMIT_S
         while self._sink_runs() and ring.read_sample < ring.write_sample and monotonic() < limit_s:
             sleep(_TICK_S / 5)
@@ -142,6 +154,23 @@ class Supervisor:
             if monotonic() > limit_s:
                 raise ProcessError("The host did not get ready in time. Try a smaller set.")
             sleep(_TICK_S / 5)
+
+    def _kill_control_if_it_hangs(self) -> None:
+        status = self.shared.status
+        beat_ns = int(status["control_beat_ns"]) if status["control_ready"] else 0
+        if self._control_pulse.still_s(beat_ns, monotonic()) > _STILL_S and status["control_ready"]:
+            self._say(_HANGS.format(_STILL_S))
+            status["control_ready"] = 0
+            self.control.kill()
+
+    def _listen_to_engine(self) -> None:
+        """Say once when the engine hangs while it should play, and when it is back."""
+        status = self.shared.status
+        still_s = self._engine_pulse.still_s(int(status["engine_beat_ns"]), monotonic())
+        hangs = bool(status["engine_ready"] == 1 and still_s > _STILL_S)
+        if hangs != self._engine_hangs:
+            self._engine_hangs = hangs
+            self._say(_ENGINE_HANGS.format(_STILL_S) if hangs else _ENGINE_BACK)
 
     def _care_for(self, child: Child) -> None:
         """Start a process that has died again, and say so once however often that fails."""

@@ -96,15 +96,87 @@ def test_the_immediate_loader_has_done_it_when_asked(workshop: Workshop) -> None
     assert thing.closed_by.get_nowait() == threading.current_thread().name
 
 
-def test_the_threaded_loader_answers_in_order_and_ends_with_its_jobs(workshop: Workshop) -> None:
-    loader = ThreadedLoader(workshop, lambda: None)
+def wait_for_idle_turns(idle: threading.Event) -> None:
+    """Return when every job asked for is done: the first turn may have begun before they were asked for."""
+    for _ in range(2):
+        idle.clear()
+        assert idle.wait(PATIENCE_S)
+
+
+def test_the_threaded_loader_answers_in_order(workshop: Workshop) -> None:
+    idle = threading.Event()
+    loader = ThreadedLoader(workshop, idle.set)
     for ticket in range(20):
         loader.ask(VoiceJob(ticket, {"name": "x"}, {}))
-    loader.stop()
+    wait_for_idle_turns(idle)
     done = []
     while (loaded := loader.finished()) is not None:
         done.append(loaded.ticket)
+    loader.stop()
     assert done == list(range(20))
+
+
+def test_the_threaded_loader_ends_with_the_job_it_is_at(workshop: Workshop) -> None:
+    going_on, begun = threading.Event(), []
+    loader = ThreadedLoader(workshop, lambda: None, lambda job: begun.append(job.ticket))
+    held = Held(lambda: going_on.wait(PATIENCE_S))
+    recording = Thing()
+    recording.closed_by.put = lambda _: going_on.set()  # type: ignore[method-assign]
+    loader.ask(VoiceJob(0, held, {}))  # type: ignore[arg-type]
+    for ticket in range(1, 400):
+        loader.ask(VoiceJob(ticket, {"name": "x"}, {}))
+    assert held.going.wait(PATIENCE_S)
+    loader.retire(recording)
+    loader.stop()  # the job goes on until the recording is closed
+    assert going_on.is_set()
+    assert begun == [0]
+    assert loader.finished() is None
+
+
+def test_stems_that_nobody_fetched_are_closed_at_the_end() -> None:
+    idle, stems = threading.Event(), Thing()
+    workshop = Workshop(Factory(), lambda *_: stems)  # type: ignore[arg-type, return-value]
+    loader = ThreadedLoader(workshop, idle.set)
+    loader.ask(StemsJob(1, "/takes/1", "flac"))
+    wait_for_idle_turns(idle)
+    loader.stop()
+    assert stems.closed_by.qsize() == 1
+
+
+class Sulking:
+    """Something that cannot be closed."""
+
+    def close(self) -> None:
+        raise OSError("disk")
+
+
+def test_no_error_beside_a_job_ends_the_loader_and_each_is_told_once(workshop: Workshop) -> None:
+    told: queue.Queue[str] = queue.Queue()
+    turns: queue.Queue[None] = queue.Queue()
+
+    def idle() -> None:
+        turns.put(None)
+        raise ZeroDivisionError("idle")
+
+    def before(_job: Any) -> None:
+        raise KeyError("before")
+
+    loader = ThreadedLoader(workshop, idle, before, told.put)
+    for _ in range(3):
+        turns.get(timeout=PATIENCE_S)
+    assert "ZeroDivisionError" in told.get(timeout=PATIENCE_S)
+    assert told.empty(), "the same sentence is given once"
+    loader.ask(VoiceJob(7, {"name": "x"}, {}))
+    assert "KeyError" in told.get(timeout=PATIENCE_S)
+    sulking, thing = Sulking(), Thing()
+    loader.retire(sulking)
+    loader.retire(thing)
+    assert thing.closed_by.get(timeout=PATIENCE_S) == "loader"
+    assert any("disk" in told.get(timeout=PATIENCE_S) for _ in range(2))
+    loaded = loader.finished()
+    loader.stop()
+    assert loaded is not None
+    assert loaded.ticket == 7
 
 
 def test_what_is_retired_is_let_go_on_the_loaders_thread(workshop: Workshop) -> None:
@@ -114,7 +186,7 @@ def test_what_is_retired_is_let_go_on_the_loaders_thread(workshop: Workshop) -> 
     assert things[0].closed_by.get(timeout=PATIENCE_S) == "loader"
     loader.retire(things[1])
     loader.stop()
-    assert things[1].closed_by.get_nowait() == "loader"
+    assert things[1].closed_by.qsize() == 1
 
 
 class Held:
@@ -142,6 +214,7 @@ def test_a_flood_of_jobs_does_not_keep_retired_things_waiting(workshop: Workshop
     assert first.going.wait(PATIENCE_S)
     loader.retire(thing)
     retired.set()
+    assert last.going.wait(PATIENCE_S)
     loader.stop()
     assert closed == [1]
 

@@ -63,6 +63,40 @@ def assert_renders(stage: Any, take: Path, again: Path, names: tuple[str, ...]) 
         assert np.array_equal(was[name][:both], now[name][:both]), f"{name} differs"
 
 
+def test_a_control_process_that_hangs_is_replaced_and_an_engine_that_hangs_is_told_of(
+    start: Any, stage: Any
+) -> None:
+    live = start("--set", "plain")
+    hanging, engine = live.child("control"), live.child("engine")
+    os.kill(hanging, signal.SIGSTOP)
+    os.kill(engine, signal.SIGSTOP)
+    live.wait(lambda: "The control process hangs" in live.said(), "the hanging control process to be told")
+    live.wait(lambda: "The engine hangs" in live.said(), "the hanging engine to be told")
+    live.wait(lambda: live.child("control") not in (0, hanging), "another control process")
+    assert live.child("engine") == engine
+    os.kill(engine, signal.SIGCONT)
+    live.wait(lambda: "The engine plays on." in live.said(), "the engine's return to be told")
+    live.wait(live.answers, "the control process to answer")
+    assert live.status()["control_restarts"] == 1
+    live.wait(lambda: "The control process is back" in live.said(), "the control's return to be told")
+    assert live.stop() == 0, live.said()
+    assert [live.said().count(text) for text in ("hangs: no sign", "engine hangs", "plays on.\n")] == [
+        1,
+        1,
+        2,
+    ]
+
+
+def test_a_run_flooded_with_changes_ends_well(start: Any, stage: Any) -> None:
+    live = start("--set", "plain")
+    for number in range(400):
+        live.send("/track/voice/preset", ("one", "two", "three")[number % 3], 10_000.0)
+    live.wait(
+        lambda: any("still loading" in str(one.params) for one in live.drain()), "a change to be refused"
+    )
+    assert live.stop() == 0, live.said()
+
+
 def test_the_show_outlives_its_control_and_its_sink(start: Any, stage: Any, tmp_path: Path) -> None:
     take = tmp_path / "take"
     live = start("--set", "pair", "--record", str(take))
