@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -11,14 +14,17 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from synthhost.core.errors import ConfigError
+from synthhost.core.errors import ConfigError, RecordingError
 from synthhost.host.journal import Journal
-from synthhost.host.offline import OfflineEngine, OfflineResult, replay
+from synthhost.host.offline import OfflineEngine, OfflineResult
 from synthhost.host.places import Places
 from synthhost.host.planning import offline_plan
 from synthhost.host.recording import check_take_folder
+from synthhost.host.replay import remarks, replay
 from synthhost.host.score import ScorePlayer, read_score
 from synthhost.schema.preset_library import PresetLibrary
+
+_MOST_TOLD = 20
 
 
 def command(
@@ -39,10 +45,14 @@ def command(
         raise ConfigError(
             "render needs a journal (or the folder of a recording), or --score FILE; one of them."
         )
+    console = Console(stderr=True, soft_wrap=True, markup=False)
+    notes = []
     if journal is not None:
         written = Journal(journal)
+        notes = remarks(written)
     check_take_folder(out)
-    console = Console(stderr=True, soft_wrap=True, markup=False)
+    for note in notes:
+        console.print(note)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -60,11 +70,13 @@ def command(
         else:
             assert score is not None
             result = _play_score(score, out, set_, seconds, threads, tell)
-    _report(result, as_json, console)
+    _report(result, notes, as_json, console, "As in the session" if score is None else "Not carried out")
+    if score is not None and result.failures:
+        raise RecordingError(f"{score}: not everything in it could be carried out: {result.failures[0]}.")
 
 
 def _play_score(
-    score: Path, out: Path, set_: str, seconds: float | None, threads: int, tell: object
+    score: Path, out: Path, set_: str, seconds: float | None, threads: int, tell: Callable[[int, int], None]
 ) -> OfflineResult:
     if seconds is not None and not math.isfinite(seconds):
         raise ConfigError(f"--for {seconds}: give a number.")
@@ -72,19 +84,20 @@ def _play_score(
     plan = offline_plan(set_, threads)
     last_s = max((line.time_s for line in lines), default=0.0)
     end_s = seconds if seconds is not None else last_s + 5.0
-    engine = OfflineEngine(plan, out, self_activating=True)
-    engine.record_all()
     places = Places(PresetLibrary.of_this_machine(), out)
-    player = ScorePlayer(engine, lines, places, str(score))
-    return player.play(round(end_s * plan.sample_rate), tell)  # type: ignore[arg-type]
+    with OfflineEngine(plan, out, self_activating=True) as engine:
+        engine.record_all()
+        player = ScorePlayer(engine, lines, places, str(score))
+        return player.play(round(end_s * plan.sample_rate), tell)
 
 
-def _report(result: OfflineResult, as_json: bool, console: Console) -> None:
+def _report(result: OfflineResult, notes: list[str], as_json: bool, console: Console, failed: str) -> None:
     if as_json:
-        typer.echo(
-            json.dumps({"folders": result.folders, "samples": result.samples, "failures": result.failures})
-        )
+        typer.echo(json.dumps({**asdict(result), "notes": notes}))
         return
-    for failure in result.failures:
-        console.print(f"As in the session: {failure}")
+    told = Counter(result.failures)
+    for failure, times in list(told.items())[:_MOST_TOLD]:
+        console.print(f"{failed}: {failure}" + (f" ({times} times)" if times > 1 else ""))
+    if len(told) > _MOST_TOLD:
+        console.print(f"and {len(told) - _MOST_TOLD} more; --json lists them.")
     console.print(f"{result.samples} samples in {', '.join(result.folders)}")

@@ -1,20 +1,21 @@
-"""Rendering without a clock: a journal played again, or a score of timed OSC messages."""
+"""Rendering without a clock: the engine that journals and scores are played into."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import numpy as np
-import torch
 
 from synthhost.core.errors import RecordingError
-from synthhost.core.messages import Command, Event, Failed
+from synthhost.core.messages import Event, Failed
 from synthhost.core.seams import Runner
 from synthhost.engine.renderer import CHANNELS, Renderer
+from synthhost.host.arithmetic import Arithmetic
 from synthhost.host.assembly import make_factory, make_renderer, stem_channels
-from synthhost.host.journal import Journal
 from synthhost.host.loader import ImmediateLoader, Workshop
 from synthhost.host.plan import Plan
 from synthhost.host.recording import Recording
@@ -36,34 +37,68 @@ class OfflineResult:
 
 
 class OfflineEngine:
-    """The engine driven as fast as the machine allows."""
+    """The engine driven as fast as the machine allows.
 
-    def __init__(self, plan: Plan, out: Path, *, self_activating: bool) -> None:
+    From its making to `finish`, torch computes on the calling thread as the plan says: its number of threads
+    (which counts for the whole process) and denormal numbers as zeros. After that, or when a `with` block is
+    left by an error, both are as they were.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        out: Path,
+        *,
+        self_activating: bool,
+        make_loader: Callable[[Workshop], ImmediateLoader] = ImmediateLoader,
+        failed: Callable[[Failed], None] | None = None,
+    ) -> None:
         """Build everything; nothing has sounded yet.
+
+        Args:
+            plan: What to play.
+            out: The folder for stems.
+            self_activating: Whether what is loaded takes its place at once.
+            make_loader: Makes what carries out jobs.
+            failed: Takes what could not be carried out; without it that is kept in the result.
 
         Raises:
             SynthhostError: Something in the set cannot be loaded.
         """
-        torch.set_num_threads(plan.threads)
-        torch.set_flush_denormal(True)
         self.plan = plan
         self.result = OfflineResult()
         self._out = out
-        factory = make_factory(plan, self._chunk_of)
-        loader = ImmediateLoader(Workshop(factory, self._open_stems))
-        self.renderer: Renderer = make_renderer(
-            plan, factory, loader, self._note, self_activating=self_activating
-        )
+        self._failed = failed or self._keep
+        self._arithmetic = Arithmetic(plan.threads)
+        try:
+            factory = make_factory(plan, self._chunk_of)
+            loader = make_loader(Workshop(factory, self._open_stems))
+            self.renderer: Renderer = make_renderer(
+                plan, factory, loader, self._note, self_activating=self_activating
+            )
+        except BaseException:
+            self._arithmetic.put_back()
+            raise
         self._block = np.zeros((CHANNELS, plan.block_samples), dtype=np.float32)
         self._since_flush = 0
         self._takes: list[Recording] = []
         self._asked: list[Path] = []
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close what an error left open; after `finish` there is nothing to do."""
+        self._close()
+
     def record_all(self) -> None:
         """Write stems from the first sample on, straight into the output folder."""
-        recording = self._recording(self._out, self.plan.record_format)
-        self.result.folders.append(recording.folder)
-        self.renderer.begin_recording(recording)
+        self.renderer.begin_recording(self._recording(self._out, self.plan.record_format))
 
     def advance(self, end_sample: int) -> None:
         """Render one block, or less at the end."""
@@ -80,12 +115,23 @@ class OfflineEngine:
         Raises:
             RecordingError: They could not be written.
         """
-        self._flush()
-        if self.renderer.stems is not None:
-            self.renderer.end_recording()
+        try:
+            self._flush()
+        finally:
+            self._close()
         self._check_takes()
+        self.result.folders = [take.folder for take in self._takes]
         self.result.samples = self.renderer.sample
         return self.result
+
+    def _close(self) -> None:
+        """End the open take, take back those that never began, and let torch compute as before."""
+        if self.renderer.stems is not None:
+            self.renderer.end_recording()
+        for take in [take for take in self._takes if not take.begun]:
+            take.discard()
+            self._takes.remove(take)
+        self._arithmetic.put_back()
 
     def _flush(self) -> None:
         stems = self.renderer.stems
@@ -111,9 +157,7 @@ class OfflineEngine:
         self._asked.append(place)
         number = self._asked.count(place)
         own = place if number == 1 else place.with_name(f"{place.name}-{number}")
-        recording = self._recording(own, format_name)
-        self.result.folders.append(recording.folder)
-        return recording
+        return self._recording(own, format_name)
 
     def _recording(self, folder: Path, format_name: str) -> Recording:
         stems = stem_channels(self.renderer)
@@ -124,52 +168,7 @@ class OfflineEngine:
 
     def _note(self, event: Event) -> None:
         if isinstance(event, Failed):
-            self.result.failures.append(f"{event.address} {event.reason}".strip())
+            self._failed(event)
 
-
-def replay(journal: Journal, out: Path, progress: Progress) -> OfflineResult:
-    """Render what a journal says, from its first sample to its end.
-
-    Stems go where the journal recorded them, as folders below `out`; all of it when it recorded nothing.
-
-    Raises:
-        SynthhostError: Something of it is not there any more.
-    """
-    engine = OfflineEngine(journal.plan, out, self_activating=False)
-    _check_models(engine.renderer, journal)
-    commands = list_of_takes(journal)
-    if journal.plan.record_folder is not None or not commands:
-        engine.record_all()
-    _drive(engine, journal.commands(), journal.end_sample, progress)
-    return engine.finish()
-
-
-def _check_models(renderer: Renderer, journal: Journal) -> None:
-    """Refuse other weights than the session began with; those of later models are checked as they join."""
-    known = journal.header.get("models")
-    for track in renderer.tracks:
-        reference, now = track.playing.body["model"], track.playing.voice.runner.spec.sha256
-        then = known.get(reference, now) if isinstance(known, dict) else now
-        if then != now:
-            raise RecordingError(
-                f"{reference}: the model's weights have changed since the session (sha256 {now[:12]}…, then "
-                f"{str(then)[:12]}…). Put the model back to hear the same again."
-            )
-
-
-def list_of_takes(journal: Journal) -> list[Command]:
-    """Return the commands that began recordings."""
-    return [command for command in journal.commands() if type(command).__name__ == "StartRecording"]
-
-
-def _drive(engine: OfflineEngine, commands: Iterable[Command], end_sample: int, progress: Progress) -> None:
-    renderer = engine.renderer
-    waiting: Iterator[Command] = iter(commands)
-    following = next(waiting, None)
-    while renderer.sample < end_sample:
-        block_end = renderer.sample + engine.plan.block_samples
-        while following is not None and following.at_sample < block_end:
-            renderer.receive([following])
-            following = next(waiting, None)
-        engine.advance(end_sample)
-        progress(renderer.sample, end_sample)
+    def _keep(self, failed: Failed) -> None:
+        self.result.failures.append(f"{failed.address} {failed.reason}".strip())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class Recording:
             RecordingError: The folder cannot be written or holds stems already.
         """
         self.folder = str(folder)
+        self.begun = False
         self._writer = StemWriter(folder, stems, sample_rate, format_name, start_sample)
         self._taps = {name: self._writer.tap(name) for name in stems}
         self._end_sample: int | None = None
@@ -45,6 +47,7 @@ class Recording:
     def begin(self, start_sample: int) -> None:
         """Say where in time the take begins, once that is known for certain. [render thread]"""
         self._writer.place(start_sample)
+        self.begun = True
 
     def write(self, name: str, block: Audio) -> None:
         """Hand a block `[channels, samples]` to one stem. [render thread]"""
@@ -61,6 +64,14 @@ class Recording:
     def close(self) -> None:
         """Finish the files. [loader thread]"""
         self._writer.close(self._end_sample)
+
+    def discard(self) -> None:
+        """Take back the files of a take that never began, and its folder if that is empty then."""
+        self._writer.close()
+        for path in self._writer.paths.values():
+            path.unlink(missing_ok=True)
+        with suppress(OSError):  # somebody's files are in it
+            Path(self.folder).rmdir()
 
 
 def new_take(folder: Path) -> Path:
