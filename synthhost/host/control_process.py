@@ -49,18 +49,25 @@ class ControlProcess:
             TimeOptions(plan.timetags, plan.arrival_delay_ms),  # type: ignore[arg-type]
         )
         port = int(shared.status["osc_port"]) or plan.osc_port  # after a restart the one that clients know
-        server = OscServer(plan.osc_host, port)
-        if server.buffer_bytes < _WANTED_BUFFER_BYTES:
+        self._server = OscServer(plan.osc_host, port)
+        granted = self._server.buffer_bytes
+        if granted < _WANTED_BUFFER_BYTES:
             self._say(
-                f"The system grants a receive buffer of {server.buffer_bytes >> 10} KiB only: a burst of "
+                f"The system grants a receive buffer of {granted >> 10} KiB only: a burst of "
                 "thousands of messages may lose some (counted). "
                 "Raise it: sysctl -w net.core.rmem_max=4194304."
             )
         surroundings = Surroundings(self._table, self._log, self._notice)
-        self._loop = ControlLoop(server, links, surroundings, moments)
+        self._loop = ControlLoop(self._server, links, surroundings, moments)
 
     def run(self) -> None:
-        """Serve until the run is over and everything that happened is in the journal."""
+        """Serve until the run is over and everything that happened is in the journal; close the port."""
+        try:
+            self._serve()
+        finally:
+            self._server.close()
+
+    def _serve(self) -> None:
         while not self._over():
             self._loop.turn(0.004)
             self._pulse()

@@ -37,7 +37,7 @@ class Stage:
             StatusPage(region("status", STATUS_FIELDS.itemsize)),
         )
         self.links.board.write(description)
-        self.journal: list[Accepted] = []
+        self.journal: list[Accepted | Failed] = []
         self.notices: list[Notice] = []
         self.start()
 
@@ -174,6 +174,7 @@ def test_a_failure_comes_back_to_the_one_that_asked(stage: Stage) -> None:
     ((command,),) = stage.bundles()
     stage.tell(Failed(command.origin, "/track/voice/tape/load", "no such file"))
     assert stage.answers() == [OscMessage("/error", ("/track/voice/tape/load", "no such file"))]
+    assert stage.journal == [Failed(command.origin, "/track/voice/tape/load", "no such file")]
 
 
 def test_notices_reach_the_host(stage: Stage) -> None:
@@ -183,7 +184,7 @@ def test_notices_reach_the_host(stage: Stage) -> None:
 
 
 def test_an_event_is_forgotten_only_when_it_was_handled(stage: Stage) -> None:
-    def full_disk(_: Accepted) -> None:
+    def full_disk(_: Accepted | Failed) -> None:
         raise OSError("no space")
 
     stage.loop._surroundings = Surroundings(Stage._table, full_disk)

@@ -247,8 +247,9 @@ def test_no_trace_of_a_frame_comes_before_it_is_read_and_the_first_comes_at_once
     stage = Stage(models, "random", chunk_frames=2)
     fixed = samples_of(behind_the_wait(stage.parts()), varying=False)
     read_at = 40 * HOP - stage.decided()
-    first_trace = stage.arrival(stage.master(), level_at(read_at))
-    assert 0 <= first_trace - (fixed - stage.decided()) < 8  # the outermost taps are lost in rounding
+    far = SetParam("voice", "level", -60.0, read_at)  # a small step drowns in rounding at the outer taps
+    first_trace = stage.arrival(stage.master(), far)
+    assert 0 <= first_trace - (fixed - stage.decided()) < 8
 
 
 def test_what_a_frame_spreads_lies_about_its_own_samples(models: dict[str, Path]) -> None:

@@ -115,18 +115,24 @@ def test_chunks_of_models_that_joined_later_are_known(tmp_path: Path) -> None:
         Journal(written(tmp_path / "k", [Activate(1, {"model": "late", "chunk_frames": "x"}, 480)]))
 
 
-def test_only_what_took_effect_is_written(tmp_path: Path) -> None:
+def test_only_what_took_effect_is_a_command_and_the_rest_stands_beside(tmp_path: Path) -> None:
     writer = JournalWriter(HEADER, tmp_path / JOURNAL_NAME)
     writer.write(Failed(0, "/a", "no"))
     writer.write(Notice("late", "a block", 5))
     writer.write(Accepted(Panic(9), late_samples=4))
     writer.pulse(960)
+    writer.fail(Failed(3, "/b", "never"), 961)
+    writer.lose(2, 962)
+    writer.flush()
     assert (tmp_path / JOURNAL_NAME).read_text().splitlines()[1:] == [
         '{"do":"Panic","at_sample":9,"origin":0,"late":4}',
         '{"at":960}',
+        '{"failed":"/b","reason":"never","at":961}',
+        '{"lost":2,"at":962}',
     ]
     journal = Journal(tmp_path)
-    assert (journal.end_sample, journal.complete) == (960, False)
+    assert (journal.end_sample, journal.complete) == (962, False)
+    assert (journal.failures, journal.lost_events) == ([("/b", "never")], 2)
     assert list(journal.commands()) == [Panic(9)]
     writer.close(1000)
 
@@ -136,6 +142,12 @@ def test_a_last_line_that_was_cut_off_is_left_out(tmp_path: Path, cut_bytes: int
     path = written(tmp_path / JOURNAL_NAME, [Panic(9), SetParam("voice", "level", 0.5, 10)], None)
     path.write_bytes(path.read_bytes()[:-cut_bytes])
     assert list(Journal(path).commands()) == [Panic(9)]
+
+
+def test_only_what_was_activated_counts_as_a_take(tmp_path: Path) -> None:
+    asked = [StartRecording("/1", "wav24", 1), LoadTape("v", "a", "/t", 2), StartRecording("/2", "wav24", 3)]
+    journal = Journal(written(tmp_path / "j", [*asked, Activate(2, {}, 4), Activate(3, {}, 5)]))
+    assert (journal.activated, journal.takes) == ({2, 3}, 1)
 
 
 def test_a_restarted_writer_goes_on_after_the_last_whole_line(tmp_path: Path) -> None:
