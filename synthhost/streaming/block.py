@@ -10,6 +10,7 @@ from typing import Any, Generic, Self, TypeAlias, TypeVar
 import torch
 from torch import Tensor, nn
 
+from synthhost.core.draws import Draws
 from synthhost.streaming.kernels import Pack, pack_convolution
 
 
@@ -25,6 +26,9 @@ class State:
     def copy(self) -> Self:
         """Return an independent state with the same future. [render thread]"""
         return dataclasses.replace(self)
+
+    def set_control(self, name: str, value: float) -> None:
+        """Take over a live control; a state that knows none so named ignores it. [render thread]"""
 
 
 S = TypeVar("S", bound=State)
@@ -53,8 +57,8 @@ class Block(nn.Module, ABC, Generic[S]):
         """
 
     @abstractmethod
-    def new_state(self, batch: int = 1) -> S:
-        """Return the state of a stream that has not begun."""
+    def new_state(self, batch: int = 1, draws: Draws | None = None) -> S:
+        """Return the state of a stream that has not begun; blocks of noise draw from `draws`."""
 
     @abstractmethod
     def step(self, x: Tensor, state: S) -> Tensor:

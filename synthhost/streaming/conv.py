@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from synthhost.core.draws import Draws
 from synthhost.core.errors import FeatureError
 from synthhost.streaming.block import State
 from synthhost.streaming.kernels import Kernel, Pack
@@ -70,7 +71,7 @@ class Conv(WeightedBlock[ConvState]):
         padded = F.pad(x, (self.left, self.right), mode=mode) if self.left or self.right else x
         return F.conv1d(padded, self.weight, self.bias, dilation=self.dilation)
 
-    def new_state(self, batch: int = 1) -> ConvState:
+    def new_state(self, batch: int = 1, draws: Draws | None = None) -> ConvState:
         """Return the state of a stream that has not begun."""
         return ConvState(batch, self.weight.new_empty(batch, 0, self.in_channels))
 

@@ -10,6 +10,7 @@ from typing import Literal, Self
 import torch
 from torch import Tensor
 
+from synthhost.core.draws import Draws
 from synthhost.core.errors import ConfigError
 from synthhost.streaming.block import AnyBlock, Block
 from synthhost.streaming.sequence import CompositeState
@@ -58,9 +59,9 @@ class Residual(Block[WaitingState]):
         y: Tensor = x + self.body(x)
         return y
 
-    def new_state(self, batch: int = 1) -> WaitingState:
+    def new_state(self, batch: int = 1, draws: Draws | None = None) -> WaitingState:
         """Return the state of a stream that has not begun."""
-        return WaitingState(batch, [self.body.new_state(batch)], [None])
+        return WaitingState(batch, [self.body.new_state(batch, draws)], [None])
 
     def step(self, x: Tensor, state: WaitingState) -> Tensor:
         """Take the next piece and return what it decides. [render thread]"""
@@ -118,9 +119,10 @@ class Branches(Block[WaitingState]):
         """Run over a whole stream, `[batch, channels, time]`."""
         return self._combined([part(x) for part in self.parts])
 
-    def new_state(self, batch: int = 1) -> WaitingState:
+    def new_state(self, batch: int = 1, draws: Draws | None = None) -> WaitingState:
         """Return the state of a stream that has not begun."""
-        return WaitingState(batch, [part.new_state(batch) for part in self.parts], [None] * len(self.parts))
+        states = [part.new_state(batch, draws) for part in self.parts]
+        return WaitingState(batch, states, [None] * len(states))
 
     def step(self, x: Tensor, state: WaitingState) -> Tensor:
         """Take the next piece and return what it decides. [render thread]"""

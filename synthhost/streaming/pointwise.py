@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from synthhost.core.draws import Draws
 from synthhost.streaming.block import Block, State
 
 
@@ -15,7 +16,7 @@ class Pointwise(Block[State]):
     in_channels = None
     out_channels = None
 
-    def new_state(self, batch: int = 1) -> State:
+    def new_state(self, batch: int = 1, draws: Draws | None = None) -> State:
         """Return the state of a stream that has not begun."""
         return State(batch)
 

@@ -9,6 +9,7 @@ from typing import Self
 
 from torch import Tensor
 
+from synthhost.core.draws import Draws
 from synthhost.streaming.block import AnyBlock, Block, State
 
 
@@ -21,6 +22,11 @@ class CompositeState(State):
     def copy(self) -> Self:
         """Return an independent state with the same future. [render thread]"""
         return dataclasses.replace(self, parts=[part.copy() for part in self.parts])
+
+    def set_control(self, name: str, value: float) -> None:
+        """Hand a control to every part. [render thread]"""
+        for part in self.parts:
+            part.set_control(name, value)
 
 
 class Sequence(Block[CompositeState]):
@@ -46,9 +52,9 @@ class Sequence(Block[CompositeState]):
             x = part(x)
         return x
 
-    def new_state(self, batch: int = 1) -> CompositeState:
+    def new_state(self, batch: int = 1, draws: Draws | None = None) -> CompositeState:
         """Return the state of a stream that has not begun."""
-        return CompositeState(batch, [part.new_state(batch) for part in self.parts])
+        return CompositeState(batch, [part.new_state(batch, draws) for part in self.parts])
 
     def step(self, x: Tensor, state: CompositeState) -> Tensor:
         """Take the next piece and return what it decides. [render thread]"""

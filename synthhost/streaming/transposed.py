@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from synthhost.core.draws import Draws
 from synthhost.core.errors import FeatureError
 from synthhost.streaming.block import State
 from synthhost.streaming.kernels import Kernel, Pack
@@ -60,7 +61,7 @@ class ConvTranspose(WeightedBlock[TransposeState]):
             return x.new_empty(x.shape[0], self.out_channels, 0)
         return F.conv_transpose1d(x, self.weight, self.bias, self.stride, self.padding, self.output_padding)
 
-    def new_state(self, batch: int = 1) -> TransposeState:
+    def new_state(self, batch: int = 1, draws: Draws | None = None) -> TransposeState:
         """Return the state of a stream that has not begun."""
         held = self.weight.new_zeros(batch, self._overlap, self.in_channels)
         return TransposeState(batch, held, self._nothing(batch), self.padding)

@@ -1,0 +1,132 @@
+"""Where a running stream takes its random numbers from: by stream and absolute index, never by call order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from synthhost.core.errors import FeatureError
+from synthhost.core.noise import normals, uniforms
+
+
+class Draws(Protocol):
+    """Random numbers for every voice of a batch. Immutable: copies of a stream's state share it."""
+
+    @property
+    def batch(self) -> int:
+        """Return how many voices draw."""
+
+    def normals(self, stream: int, first: int, count: int) -> NDArray[np.float32]:
+        """Return standard normal values at indices `first ...` of a stream, `[batch, count]`."""
+
+    def uniforms(self, stream: int, first: int, count: int) -> NDArray[np.float64]:
+        """Return values in (0, 1) at indices `first ...` of a stream, `[batch, count]`."""
+
+    def reseeded(self, seed: int) -> Draws:
+        """Return what draws by another seed, for as many voices."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeededDraws:
+    """Draws by one seed for each voice."""
+
+    seeds: tuple[int, ...]
+
+    @classmethod
+    def of(cls, seed: int, batch: int = 1) -> Self:
+        """Return draws for voices that all have the same seed."""
+        return cls((seed,) * batch)
+
+    @property
+    def batch(self) -> int:
+        """Return how many voices draw."""
+        return len(self.seeds)
+
+    def normals(self, stream: int, first: int, count: int) -> NDArray[np.float32]:
+        """Return standard normal values, `[batch, count]`."""
+        return np.stack([normals(seed, stream, first, count) for seed in self.seeds]).astype(np.float32)
+
+    def uniforms(self, stream: int, first: int, count: int) -> NDArray[np.float64]:
+        """Return values uniform in (0, 1), `[batch, count]`."""
+        return np.stack([uniforms(seed, stream, first, count) for seed in self.seeds])
+
+    def reseeded(self, seed: int) -> SeededDraws:
+        """Return draws by another seed."""
+        return SeededDraws.of(seed, self.batch)
+
+
+@dataclass(frozen=True, slots=True)
+class TapeDraws:
+    """Draws read off recorded tapes, for one voice.
+
+    Attributes:
+        noise: Normal values, `[streams, indices]`, or None.
+        levels: Uniform values, `[streams, indices]`, or None.
+    """
+
+    noise: NDArray[np.float64] | None = None
+    levels: NDArray[np.float64] | None = None
+
+    @classmethod
+    def of(cls, noise: ArrayLike | None, levels: ArrayLike | None) -> Self:
+        """Return draws from anything that is an array of one stream or of several.
+
+        Raises:
+            FeatureError: A tape is no array of finite numbers, `[streams, indices]` or `[indices]`.
+        """
+        return cls(_tape("noise", noise), _tape("uniforms", levels))
+
+    @property
+    def batch(self) -> int:
+        """Return 1."""
+        return 1
+
+    def normals(self, stream: int, first: int, count: int) -> NDArray[np.float32]:
+        """Return the recorded values, `[1, count]`.
+
+        Raises:
+            FeatureError: The tape is too short.
+        """
+        return _read("noise", self.noise, stream, first, count).astype(np.float32)
+
+    def uniforms(self, stream: int, first: int, count: int) -> NDArray[np.float64]:
+        """Return the recorded values, `[1, count]`.
+
+        Raises:
+            FeatureError: The tape is too short.
+        """
+        return _read("uniforms", self.levels, stream, first, count)
+
+    def reseeded(self, seed: int) -> SeededDraws:
+        """Return draws by a seed: the tape is left."""
+        return SeededDraws.of(seed)
+
+
+def _tape(name: str, values: ArrayLike | None) -> NDArray[np.float64] | None:
+    if values is None:
+        return None
+    try:
+        tape = np.atleast_2d(np.asarray(values, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        raise FeatureError(f"{name}: no array of numbers ({error}).") from error
+    if tape.ndim != 2 or not np.isfinite(tape).all():
+        raise FeatureError(
+            f"{name}: a tape of shape {list(tape.shape)}; give finite numbers, [streams, indices]."
+        )
+    return tape
+
+
+def _read(
+    name: str, tape: NDArray[np.float64] | None, stream: int, first: int, count: int
+) -> NDArray[np.float64]:
+    if tape is None:
+        raise FeatureError(f"this model draws from {name}, but no such tape was given. Pass {name}=.")
+    if stream >= tape.shape[0] or first + count > tape.shape[1]:
+        raise FeatureError(
+            f"{name}: the tape {list(tape.shape)} ends before index {first + count} of stream {stream}. "
+            "Give a longer one."
+        )
+    return tape[stream : stream + 1, first : first + count]
