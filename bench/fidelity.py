@@ -25,7 +25,7 @@ from bench.report import print_machine, run, write_json
 from synthhost.core.arrays import Audio, Features
 from synthhost.core.errors import SourceError
 from synthhost.features.mel import mel_spectrogram
-from synthhost.library.model import Model, build_block, model_from
+from synthhost.library.model import Model, build_network, model_from
 from synthhost.library.shelves import find_model, load_found
 from synthhost.streaming.block import AnyBlock
 
@@ -90,8 +90,8 @@ def measure(
     torch.set_num_threads(threads)
     try:
         package = load_found(find_model(model))
-        loaded, block = model_from(package), build_block(package).eval()
-        exact = build_block(package).double().eval()
+        loaded, block = model_from(package), build_network(package).eval()
+        exact = build_network(package).double().eval()
         random = np.random.default_rng(seed)
         return [_compare(recording, loaded, (block, exact), random) for recording in recordings]
     finally:

@@ -26,7 +26,7 @@ from synthhost.core.arrays import Features
 from synthhost.core.errors import ConfigError
 from synthhost.core.seams import Runner
 from synthhost.core.specs import ModelSpec
-from synthhost.library.model import build_block, model_from
+from synthhost.library.model import build_network, model_from
 from synthhost.streaming.block import AnyBlock
 
 UTTERANCE_S = 5.0
@@ -102,7 +102,7 @@ def _bench(size: str, chunks: Sequence[int], effort: Effort) -> Bench:
     for stream, chunk in zip(streams.values(), chunks, strict=True):
         for _ in range(model.spec.receptive_frames // chunk + 3):
             next(stream)
-    block = build_block(package).eval()
+    block = build_network(package).eval()
     block(torch.from_numpy(features))  # the first pass pays for memory and kernels
     return Bench(size, model.spec, block, streams)
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from synthhost.core.arrays import Audio, Features
+from synthhost.core.draws import Draws
 from synthhost.core.errors import ConfigError, FeatureError
+from synthhost.core.params import ParamSpec
 from synthhost.core.specs import ModelSpec
 from synthhost.streaming.block import AnyBlock, State
 from synthhost.streaming.kernels import pack_for
-from synthhost.streaming.timing import hop_samples, look_ahead_samples
-
-_START_FRAMES = 256  # over which the start is checked for bursts
+from synthhost.streaming.timing import burst_samples, hop_samples, look_ahead_samples
 
 
 @dataclass(slots=True)
@@ -38,19 +37,24 @@ class TorchRunner:
         ConfigError: `spec` says something else than the network does.
     """
 
-    def __init__(self, spec: ModelSpec, block: AnyBlock) -> None:
+    def __init__(self, spec: ModelSpec, block: AnyBlock, controls: tuple[ParamSpec, ...] = ()) -> None:
         self.spec = spec
+        self.controls = controls
         self._block = block.eval()
-        self._check_spec()
-        self._check_start()
+        check_spec(spec, block)
+        check_start(spec, block)
         self._device = block.no_input(1).device
         with torch.inference_mode():
             block.prepare(pack_for(sum(tensor.numel() for tensor in block.parameters())))
 
-    def new_state(self, batch: int = 1) -> TorchState:
+    def new_state(self, batch: int = 1, draws: Draws | None = None) -> TorchState:
         """Return the state of a stream that has not begun, of `batch` voices in step."""
         with torch.inference_mode():
-            return TorchState(self._block.new_state(batch))
+            return TorchState(self._block.new_state(batch, draws))
+
+    def set_control(self, state: TorchState, name: str, value: float) -> None:
+        """Take over a control from the next sample on. [render thread]"""
+        state.network.set_control(name, value)
 
     def step(self, frames: Features, state: TorchState, out: Audio) -> int:
         """Turn `frames` `[batch, bands, frames]` into audio `[batch, samples]`; return the samples written.
@@ -58,11 +62,12 @@ class TorchRunner:
         Frames are trusted: they are checked where they enter.
 
         Raises:
-            FeatureError: The stream has ended, or `out` holds fewer than `frames * hop_samples` samples.
+            FeatureError: The stream has ended, or `out` holds fewer samples than a step may give.
 
         [render thread]
         """
-        self._check_out(frames.shape[2] * self.spec.hop_samples, frames.shape[0], state, out)
+        samples = frames.shape[2] * self.spec.hop_samples + self.spec.burst_samples
+        self._check_out(samples, frames.shape[0], state, out)
         with torch.inference_mode():
             x = torch.from_numpy(frames.transpose(0, 2, 1).copy()).to(self._device)
             return _write(self._block.step(x, state.network), out)
@@ -91,28 +96,38 @@ class TorchRunner:
                 f"{list(out.shape)}; give the stream's voices and room for [{batch}, {needed}] samples."
             )
 
-    def _check_spec(self) -> None:
-        facts = {
-            "bands": (self.spec.bands, self._block.in_channels),
-            "hop_samples": (self.spec.hop_samples, hop_samples(self._block)),
-            "look_ahead_samples": (self.spec.look_ahead_samples, look_ahead_samples(self._block)),
-        }
-        for name, (said, derived) in facts.items():
-            if said != derived:
-                raise ConfigError(
-                    f"{self.spec.name}: {name} is {said} in the manifest but {derived} in the network; "
-                    "the manifest belongs to another model."
-                )
 
-    def _check_start(self) -> None:
-        """Refuse a network that gives more than a hop for one frame, which `out` could not hold."""
-        decided = [self._block.ready(frames) for frames in range(_START_FRAMES)]
-        most = max(after - before for before, after in itertools.pairwise(decided))
-        if most > self.spec.hop_samples:
+def check_spec(spec: ModelSpec, block: AnyBlock) -> None:
+    """Refuse a description that is not the network's.
+
+    Raises:
+        ConfigError: With the number at fault.
+    """
+    facts = {
+        "bands": (spec.bands, block.in_channels),
+        "hop_samples": (spec.hop_samples, hop_samples(block)),
+        "look_ahead_samples": (spec.look_ahead_samples, look_ahead_samples(block)),
+    }
+    for name, (said, derived) in facts.items():
+        if said != derived:
             raise ConfigError(
-                f"{self.spec.name}: the network gives {most} samples for one frame at its start, more than "
-                f"its hop of {self.spec.hop_samples}; such an edge cannot be played live."
+                f"{spec.name}: {name} is {said} in the manifest but {derived} in the network; "
+                "the manifest belongs to another model."
             )
+
+
+def check_start(spec: ModelSpec, block: AnyBlock) -> None:
+    """Refuse a network that gives more at its start than a step has room for.
+
+    Raises:
+        ConfigError: With the number of samples.
+    """
+    burst = burst_samples(block)
+    if burst > spec.burst_samples:
+        raise ConfigError(
+            f"{spec.name}: at its start the network gives {burst} samples more than its hop of "
+            f"{spec.hop_samples} for one frame; its description allows {spec.burst_samples}."
+        )
 
 
 def _write(y: Tensor, out: Audio) -> int:

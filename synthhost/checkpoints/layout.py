@@ -18,13 +18,19 @@ _SHOWN_NAMES = 5
 
 @dataclass(frozen=True, slots=True)
 class ReadModel:
-    """A model out of a file: its family, its numbers and its weights under the family's tensor names."""
+    """A model out of a file: its family, its numbers and its weights under the family's tensor names.
+
+    Attributes:
+        mel: The mel convention; None for models that take latent vectors, or nothing.
+        sample_rate: In Hz, of models without a mel convention.
+    """
 
     layout: str
     family: str
     hyper: dict[str, Any]
-    mel: MelSpec  # the model's rate and hop are the convention's
+    mel: MelSpec | None
     tensors: dict[str, Tensor]
+    sample_rate: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from torch import Tensor
 from synthhost.checkpoints.layout import ReadModel, check_tensors
 from synthhost.checkpoints.reading import file_sha256, read_safetensors
 from synthhost.core.errors import CheckpointError, ConfigError
-from synthhost.families.registry import Hyper, family
+from synthhost.families.family import Hyper
+from synthhost.families.registry import family
 from synthhost.schema.manifest import Certificate, Manifest, mel_entry
 from synthhost.schema.reading import read_text
 from synthhost.schema.sentences import unknown_name
@@ -104,15 +105,17 @@ def _check_numbers(path: Path, manifest: Manifest, hyper: Hyper) -> None:
     unknown = [unknown_name(key, known) for key in manifest.hyper if key not in known]
     if unknown:
         raise ConfigError(f"{path}: hyper: {' '.join(unknown)}")
-    if (hyper.hop_samples, hyper.bands) != (manifest.hop_samples, manifest.mel.bands):
+    bands = hyper.bands if manifest.mel is None else manifest.mel.bands
+    if (hyper.hop_samples, hyper.bands) != (manifest.hop_samples, bands):
         raise ConfigError(
-            f"{path}: {manifest.mel.bands} bands and {manifest.hop_samples} samples a frame, but the network "
+            f"{path}: {bands} bands and {manifest.hop_samples} samples a frame, but the network "
             f"takes {hyper.bands} bands and makes {hyper.hop_samples} samples. Import the model again."
         )
 
 
 def manifest_for(model: ReadModel, origin: Origin, sha256: str) -> Manifest:
     """Return the manifest of a model read from a public layout, `sha256` being that of its weights file."""
+    hop_samples = family(model.family).hyper_from_json(model.hyper).hop_samples
     return Manifest.from_json(
         {
             "synthhost": "model/1",
@@ -120,9 +123,9 @@ def manifest_for(model: ReadModel, origin: Origin, sha256: str) -> Manifest:
             "about": origin.about,
             "family": model.family,
             "hyper": model.hyper,
-            "sample_rate": model.mel.sample_rate,
-            "hop_samples": model.mel.hop_samples,
-            "mel": mel_entry(model.mel).model_dump(),
+            "sample_rate": model.sample_rate if model.mel is None else model.mel.sample_rate,
+            "hop_samples": hop_samples if model.mel is None else model.mel.hop_samples,
+            "mel": None if model.mel is None else mel_entry(model.mel).model_dump(),
             "licence": origin.licence,
             "source": origin.source,
             "sha256": sha256,

@@ -41,9 +41,11 @@ def print_certificate(certificate: Certificate, console: Console, sample_rate: i
     console.print(
         f"{certificate.model} on {certificate.machine}, torch {certificate.torch}, {threads}", markup=False
     )
+    error = certificate.rounding_error
+    rounding = "" if error is None else f" (float32 itself rounds by {error:.1e})"
     console.print(
         f"any chunking: within {certificate.chunk_error:.1e} of the peak over "
-        f"{certificate.chunkings} chunkings (float32 itself rounds by {certificate.rounding_error:.1e})"
+        f"{certificate.chunkings} chunkings{rounding}"
     )
     console.print(
         f"look-ahead: {certificate.look_ahead_samples} samples "

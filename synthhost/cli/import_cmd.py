@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from synthhost.checkpoints.package import read_manifest
+from synthhost.cli.models_cmd import described
 from synthhost.library.shelves import import_model
 
 
@@ -23,9 +24,6 @@ def command(
     folder = import_model(file, config, name)
     manifest = read_manifest(folder)
     console = Console()
-    console.print(
-        f"[bold]{manifest.name}[/]: {manifest.family}, {manifest.sample_rate} Hz, "
-        f"{manifest.mel.bands} bands, {manifest.hop_samples} samples a frame"
-    )
+    console.print(f"[bold]{manifest.name}[/]: {described(manifest)}")
     console.print(str(folder), style="dim", soft_wrap=True, markup=False)
     console.print(f"Measure it: synthhost certify {manifest.name}")

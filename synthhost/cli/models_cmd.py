@@ -15,6 +15,7 @@ from rich.table import Table
 from synthhost.checkpoints.package import read_certificate, read_manifest
 from synthhost.cli.certify_cmd import print_certificate
 from synthhost.core.errors import SynthhostError
+from synthhost.families.registry import family
 from synthhost.library.published import PUBLISHED
 from synthhost.library.pulling import published, pull
 from synthhost.library.shelves import find_model, load_found, shelves
@@ -89,13 +90,12 @@ class _Bars:
 
 
 def _summary(manifest: Manifest, path: Path) -> Table:
-    mel = manifest.mel
     rows = {
         "name": manifest.name,
         "about": manifest.about,
         "family": manifest.family,
         "sound": f"{manifest.sample_rate} Hz, {manifest.hop_samples} samples a frame",
-        "features": f"{mel.bands} mel bands, {mel.fmin_hz:g} to {mel.fmax_hz:g} Hz ({mel.convention})",
+        "features": _features(manifest),
         "licence": manifest.licence,
         "source": manifest.source,
         "path": str(path),
@@ -104,6 +104,22 @@ def _summary(manifest: Manifest, path: Path) -> Table:
     for key, value in rows.items():
         table.add_row(key, escape(value))
     return table
+
+
+def described(manifest: Manifest) -> str:
+    """Return one line on what a model is and takes."""
+    return (
+        f"{family(manifest.family).title}, {manifest.sample_rate} Hz, {_features(manifest)}, "
+        f"{manifest.hop_samples} samples a frame"
+    )
+
+
+def _features(manifest: Manifest) -> str:
+    mel = manifest.mel
+    if mel is not None:
+        return f"{mel.bands} mel bands, {mel.fmin_hz:g} to {mel.fmax_hz:g} Hz ({mel.convention})"
+    bands = family(manifest.family).hyper_from_json(manifest.hyper).bands
+    return f"latent vectors of {bands}" if bands else "none: it runs by itself"
 
 
 def _found() -> list[dict[str, Any]]:

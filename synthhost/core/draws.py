@@ -26,14 +26,20 @@ class Draws(Protocol):
         """Return values in (0, 1) at indices `first ...` of a stream, `[batch, count]`."""
 
     def reseeded(self, seed: int) -> Draws:
-        """Return what draws by another seed, for as many voices."""
+        """Return what draws by another seed, for as many voices; 0 is what it began with."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeededDraws:
-    """Draws by one seed for each voice."""
+    """Draws by one seed for each voice.
+
+    Attributes:
+        seeds: One for each voice.
+        own: The seeds it began with, which seed 0 brings back; None: these.
+    """
 
     seeds: tuple[int, ...]
+    own: tuple[int, ...] | None = None
 
     @classmethod
     def of(cls, seed: int, batch: int = 1) -> Self:
@@ -54,8 +60,9 @@ class SeededDraws:
         return np.stack([uniforms(seed, stream, first, count) for seed in self.seeds])
 
     def reseeded(self, seed: int) -> SeededDraws:
-        """Return draws by another seed."""
-        return SeededDraws.of(seed, self.batch)
+        """Return draws by another seed for every voice, or for 0 by those it began with."""
+        own = self.seeds if self.own is None else self.own
+        return SeededDraws(own if seed == 0 else (seed,) * self.batch, own)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from synthhost.core.arrays import Audio, Features
+from synthhost.core.draws import Draws
 from synthhost.core.params import ParamSpec
 from synthhost.core.specs import ModelSpec
 
@@ -20,15 +21,19 @@ class Runner(Protocol):
     """One model ready to run: weights shared, state brought by the caller."""
 
     spec: ModelSpec
+    controls: tuple[ParamSpec, ...]  # what a running stream can be told, such as temperature
 
-    def new_state(self, batch: int = 1) -> Any:
-        """Return the state of a stream that has not begun."""
+    def new_state(self, batch: int = 1, draws: Draws | None = None) -> Any:
+        """Return the state of a stream that has not begun; chance comes from `draws`."""
+
+    def set_control(self, state: Any, name: str, value: float) -> None:
+        """Take over a control of one stream from its next sample on. [render thread]"""
 
     def step(self, frames: Features, state: Any, out: Audio) -> int:
         """Turn `frames` `[batch, bands, frames]` into audio `[batch, samples]`; return the samples written.
 
         Fewer than `frames * hop_samples` while look-ahead fills, so nothing undecided is emitted.
-        `out` must hold `frames * hop_samples` samples. [render thread]
+        `out` must hold `frames * hop_samples + burst_samples` samples. [render thread]
         """
 
     def flush(self, state: Any, out: Audio) -> int:

@@ -30,8 +30,10 @@ class ModelSpec:
     family: str
     sample_rate: int
     hop_samples: int
-    bands: int
+    bands: int  # of a frame: mel bands, or the length of a latent vector; 0 for what runs by itself
     look_ahead_samples: int  # at the model's rate; derived by walking the network
     receptive_frames: int  # frames that one output sample can depend on
-    mel: MelSpec
+    mel: MelSpec | None  # what its frames mean; None for latent vectors and for what runs by itself
     sha256: str  # of the weights file
+    burst_samples: int = 0  # what a step may give beyond its frames' samples while a stream starts
+    clip_frames: int = 0  # a stream is a clip of so many frames; 0: it goes on for ever

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from synthhost.core.arrays import Audio
 from synthhost.core.errors import SynthhostError
+from synthhost.core.options import model_of
 from synthhost.core.params import ParamSpec
 from synthhost.core.specs import MelSpec
 from synthhost.engine.voice import Voice
@@ -27,7 +28,7 @@ class TapeJob:
     """Read a sound file into a tape for a source that plays tapes."""
 
     ticket: int
-    mel: MelSpec
+    mel: MelSpec | None
     path: str
     sha256: str | None = None
 
@@ -111,6 +112,11 @@ class Prepared:
     voice: Voice
     values: dict[str, float]  # of every source and chain parameter, in its own unit
     specs: dict[str, ParamSpec]
+
+    @property
+    def model_reference(self) -> str:
+        """Return the model with its options, as one name. [any thread]"""
+        return model_of(self.body)
 
     def set_param(self, name: str, value: float) -> bool:
         """Move a parameter, held to its range; False if there is none so named. [render thread]"""

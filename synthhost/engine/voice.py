@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from synthhost.core.arrays import Audio
+from synthhost.core.draws import Draws
 from synthhost.core.params import ParamSpec
 from synthhost.core.seams import Effects, Runner, Source
 from synthhost.engine.fifo import SampleFifo
@@ -35,7 +36,13 @@ class Voice:
     """
 
     def __init__(
-        self, source: Source, runner: Runner, chunk_frames: int, converter: RateConverter, effects: Effects
+        self,
+        source: Source,
+        runner: Runner,
+        chunk_frames: int,
+        converter: RateConverter,
+        effects: Effects,
+        draws: Draws | None = None,
     ) -> None:
         spec = runner.spec
         self.source = source
@@ -46,21 +53,25 @@ class Voice:
         self.trim = 1.0  # the preset's own gain, linear
         self.model_seconds = 0.0  # spent in the model since `take_cost`
         self.bad_samples = 0  # not finite, played as silence
-        self._state = runner.new_state(1)
+        self._state = runner.new_state(1, draws)
+        self._controls = frozenset(spec.name for spec in runner.controls)
         self._frames = np.zeros((1, spec.bands, chunk_frames), dtype=np.float32)
         self._chunk_samples = chunk_frames * spec.hop_samples
-        self._fifo = SampleFifo(converter.needed(_PIECE_SAMPLES + 1) + self._chunk_samples)
+        self._room_samples = self._chunk_samples + spec.burst_samples
+        self._fifo = SampleFifo(converter.needed(_PIECE_SAMPLES + 1) + self._room_samples)
         self._stereo = np.zeros((2, 0), dtype=np.float32)
 
     @property
     def params(self) -> tuple[ParamSpec, ...]:
-        """Return every parameter of the source and the chain."""
-        return (*self.source.params, *self.effects.params)
+        """Return every parameter of the source, the model and the chain."""
+        return (*self.source.params, *self.runner.controls, *self.effects.params)
 
     def set_param(self, name: str, value: float) -> None:
         """Aim a parameter at a value in its own unit. [render thread]"""
         if name.startswith("fx."):
             self.effects.set_param(name, value)
+        elif name in self._controls:
+            self.runner.set_control(self._state, name, value)
         else:
             self.source.set_param(name, value)
 
@@ -86,7 +97,8 @@ class Voice:
         wanted = self.converter.needed(samples)
         chunks = -(-(wanted + self.runner.spec.look_ahead_samples) // self._chunk_samples)
         frames = np.empty((1, self._frames.shape[1], chunks * self.chunk_frames), dtype=np.float32)
-        sound = np.empty(chunks * self._chunk_samples, dtype=np.float32)
+        burst = self.runner.spec.burst_samples
+        sound = np.empty(chunks * self._chunk_samples + burst, dtype=np.float32)
         self.source.next_frames(frames[0])
         sound = self._finite(sound[: self.runner.step(frames, self._state, sound[None])])
         for begin in range(0, samples, _WARM_PIECE_SAMPLES):
@@ -113,7 +125,7 @@ class Voice:
     def _step(self) -> None:
         begun = perf_counter()
         self.source.next_frames(self._frames[0])
-        out = self._fifo.room(self._chunk_samples)
+        out = self._fifo.room(self._room_samples)
         written = self.runner.step(self._frames, self._state, out[None])
         self._finite(out[:written])
         self._fifo.commit(written)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
+from synthhost.families.family import Family
 from synthhost.families.hifigan_hyper import HifiganHyper
 from synthhost.families.weights import fill
 from synthhost.streaming.block import AnyBlock
@@ -66,6 +67,16 @@ def load_weights(generator: AnyBlock, tensors: Mapping[str, Tensor]) -> None:
         CheckpointError: Tensors are missing, left over, of another shape or not finite.
     """
     fill(dict(named_layers(generator)), tensors)
+
+
+FAMILY = Family(
+    name="hifigan",
+    title="HiFi-GAN",
+    hyper_from_json=HifiganHyper.from_json,
+    build=build,
+    load_weights=load_weights,
+    tensor_names=tensor_names,
+)
 
 
 def _same(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> Conv:

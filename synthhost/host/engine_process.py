@@ -14,6 +14,7 @@ import torch
 from synthhost.core.board import block_bucket
 from synthhost.core.errors import SynthhostError
 from synthhost.core.messages import Event, Notice, decode, encode
+from synthhost.core.options import model_of
 from synthhost.engine.loading import Job, VoiceJob
 from synthhost.engine.meters import measure
 from synthhost.engine.renderer import CHANNELS, Renderer
@@ -209,7 +210,7 @@ class LiveEngine:
     def _before(self, job: Job) -> None:
         """Say before a voice is built when there is no room for it. [loader thread]"""
         if isinstance(job, VoiceJob):
-            text = self._admission.room_note(self._playing_models(), str(job.body["model"]))
+            text = self._admission.room_note(self._playing_models(), model_of(job.body))
             if text is not None:
                 self._asides.append(Notice("room", text, self.renderer.sample))
 
@@ -218,7 +219,7 @@ class LiveEngine:
         self._asides.append(Notice("loader", text, self.renderer.sample))
 
     def _playing_models(self) -> list[str]:
-        return [track.playing.body["model"] for track in self.renderer.tracks]
+        return [track.playing.model_reference for track in self.renderer.tracks]
 
     def _publish(self) -> None:
         self._described = self.renderer.revision

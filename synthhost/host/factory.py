@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from synthhost.core.errors import ConfigError, SourceError
+from synthhost.core.draws import SeededDraws
+from synthhost.core.errors import ConfigError, SourceError, suggestion
 from synthhost.core.noise import hashes
-from synthhost.core.seams import Effects, Runner, Source
+from synthhost.core.options import model_of
+from synthhost.core.seams import Runner, Source
 from synthhost.core.specs import MelSpec
 from synthhost.effects.chain import Chain
 from synthhost.engine.loading import Prepared
@@ -47,7 +49,7 @@ class VoiceFactory:
         self._converters: dict[int, Resampler] = {}  # by the model's rate, never played: copies are
 
     def runner(self, reference: str) -> Runner:
-        """Return a model's runner, loaded once."""
+        """Return the runner of a model under its options, loaded once."""
         if reference not in self._models:
             self._models[reference] = load_model(reference).runner
             if len(self._models) > _MODELS_KEPT:
@@ -55,12 +57,15 @@ class VoiceFactory:
         self._models.move_to_end(reference)
         return self._models[reference]
 
-    def tape(self, path: str, spec: MelSpec, sha256: str | None = None) -> Tape:
+    def tape(self, path: str, spec: MelSpec | None, sha256: str | None = None) -> Tape:
         """Return a sound file as a tape, read once while it does not change.
 
         Raises:
-            SourceError: It cannot be read, or is another file than it was when `sha256` was written down.
+            SourceError: It cannot be read, is another file than it was when `sha256` was written down, or
+                the model takes no mel frames.
         """
+        if spec is None:
+            raise SourceError("this model takes no mel frames, so it plays no tape. Choose another source.")
         digest = file_sha256(path)
         if sha256 is not None and digest != sha256:
             raise SourceError(
@@ -85,18 +90,21 @@ class VoiceFactory:
                 None for a voice that begins with the performance, at the very first sample of its stream.
         """
         preset = Preset.from_json(body, f"preset {body.get('name', '')}")
-        runner = self.runner(preset.model)
-        source = self._source(preset, runner, stream)
+        reference = model_of(body)
+        runner = self.runner(reference)
+        seed = int(hashes(self._seed, stream, 0, 1)[0])
+        source = self._source(preset, runner, seed)
         said = start_values(preset)
         chain = Chain(_plugins(preset, said), self._sample_rate)
-        values = _settle(preset, said, source, chain, live or {})
         voice = Voice(
             source,
             runner,
-            self._chunk_of(preset.model, runner),
+            self._chunk_of(reference, runner),
             self._converter(runner.spec.sample_rate),
             chain,
+            SeededDraws.of(seed),
         )
+        values = _settle(preset, said, voice, live or {})
         voice.trim = db_to_linear(preset.gain_db)
         if live is not None:
             look_back_ms = 1000.0 * runner.spec.receptive_frames * runner.spec.hop_samples
@@ -109,7 +117,7 @@ class VoiceFactory:
         """Return what a replay must know to build the same voice."""
         spec = prepared.voice.runner.spec
         return {
-            "model": prepared.body["model"],
+            "model": prepared.model_reference,
             "model_sha256": spec.sha256,
             "chunk_frames": prepared.voice.chunk_frames,
             "sounds": self.sounds(prepared.body),
@@ -132,13 +140,13 @@ class VoiceFactory:
             self._converters[model_rate] = Resampler(model_rate, self._sample_rate)
         return self._converters[model_rate].copy()
 
-    def _source(self, preset: Preset, runner: Runner, stream: int) -> Source:
-        mel = runner.spec.mel
-        seed = int(hashes(self._seed, stream, 0, 1)[0])
+    def _source(self, preset: Preset, runner: Runner, seed: int) -> Source:
         part = preset.source
         given = {"a": (part.tape, part.tape_sha256), "b": (part.tape_b, part.tape_b_sha256)}
-        tapes = {slot: self.tape(path, mel, sha256) for slot, (path, sha256) in given.items() if path}
-        return make_source(part.kind, mel, seed, tapes)
+        tapes = {
+            slot: self.tape(path, runner.spec.mel, sha256) for slot, (path, sha256) in given.items() if path
+        }
+        return make_source(part.kind, runner.spec, seed, tapes)
 
 
 def _plugins(preset: Preset, said: dict[str, float]) -> list[tuple[str, dict[str, float]]]:
@@ -151,17 +159,20 @@ def _plugins(preset: Preset, said: dict[str, float]) -> list[tuple[str, dict[str
     return plugins
 
 
-def _settle(
-    preset: Preset, said: dict[str, float], source: Source, chain: Effects, live: dict[str, float]
-) -> dict[str, float]:
-    """Stand the source where the preset and the track's live values want it; return every value."""
-    specs = {spec.name: spec for spec in (*source.params, *chain.params)}
+def _settle(preset: Preset, said: dict[str, float], voice: Voice, live: dict[str, float]) -> dict[str, float]:
+    """Stand source and model where the preset and the track's live values want them; return every value."""
+    specs = {spec.name: spec for spec in voice.params}
     unknown = sorted(set(said) - set(specs))
     if unknown:
-        raise ConfigError(f"preset {preset.name}: nothing is called {unknown[0]!r} in its source or chain.")
-    carried = {spec.name: live[spec.name] for spec in source.params if spec.name in live}
+        raise ConfigError(
+            f"preset {preset.name}: nothing is called {unknown[0]!r} in its source, model or chain."
+            f"{suggestion(unknown[0], specs)}"
+        )
+    carried = {name: live[name] for name in specs if name in live and not name.startswith("fx.")}
     values = {name: spec.default for name, spec in specs.items()} | carried | said
     values = {name: specs[name].clamp(value) for name, value in values.items()}
-    for spec in source.params:
-        source.jump_param(spec.name, values[spec.name])
+    for spec in voice.source.params:
+        voice.source.jump_param(spec.name, values[spec.name])
+    for spec in voice.runner.controls:
+        voice.set_param(spec.name, values[spec.name])
     return values

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from synthhost.core.errors import ConfigError, DeviceError, RecordingError
+from synthhost.core.options import model_of
 from synthhost.host.places import written_out
 from synthhost.host.plan import Plan, SinkPlan
 from synthhost.host.recording import check_take_folder, new_take
@@ -196,7 +197,7 @@ def _choose_sink(wishes: Wishes, sample_rate: int) -> tuple[SinkPlan, int, list[
 
 def _fixed_chunks(parts: Set, chunk_frames: int) -> dict[str, int]:
     plain = parts.as_json()
-    return {track["preset"]["model"]: chunk_frames for track in plain["tracks"]}
+    return {model_of(track["preset"]): chunk_frames for track in plain["tracks"]}
 
 
 def _session_folder() -> Path:

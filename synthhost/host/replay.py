@@ -119,7 +119,7 @@ def _check_models(renderer: Renderer, journal: Journal) -> None:
     """Refuse other weights than the session began with; those of later models are checked as they join."""
     known = journal.header.get("models")
     for track in renderer.tracks:
-        reference, now = track.playing.body["model"], track.playing.voice.runner.spec.sha256
+        reference, now = track.playing.model_reference, track.playing.voice.runner.spec.sha256
         then = known.get(reference, now) if isinstance(known, dict) else now
         if then != now:
             raise RecordingError(

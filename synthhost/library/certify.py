@@ -11,22 +11,23 @@ import numpy as np
 import torch
 
 from synthhost.backends.cost import StepCost, cost_per_step
-from synthhost.backends.torch_runner import TorchRunner
 from synthhost.checkpoints.package import Package
 from synthhost.core.arrays import Audio, Features
 from synthhost.core.seams import Runner
 from synthhost.core.specs import MelSpec
 from synthhost.families.registry import family
 from synthhost.features.mel import mel_spectrogram
-from synthhost.library.model import Model, build_block, model_from
+from synthhost.library.disturbance import look_ahead_by_disturbance
+from synthhost.library.model import Model, build_network, model_from
 from synthhost.schema.manifest import Certificate, ChunkCost
+from synthhost.streaming.block import Block
 
 CHUNK_FRAMES = (1, 2, 4, 8, 16)
 CHUNKINGS = 8
 
 _SECONDS_A_SIZE = 2.0
-_PROBE_LEVEL = 1e-6  # keeps the sums over all paths below float32's largest number
 _LONGEST_PIECE_FRAMES = 12
+_FEWEST_FRAMES = 24
 
 Step = Callable[[str], None]
 
@@ -39,14 +40,15 @@ def certify(package: Package, step: Step = lambda what: None) -> Certificate:
         step: Called with the name of each part of the work as it begins.
     """
     model = model_from(package)
-    features = certifying_features(model.spec.mel, 4 * model.spec.receptive_frames)
+    features = _features(model)
     step("chunkings")
-    whole = model.render(features, chunk_frames=features.shape[1])
+    whole = _pieces(model, [features])
     chunk_error = max(_error(whole, rendered) for rendered in _chunked(model, features))
     step("rounding")
-    rounding_error = _error(_in_float64(package, features), whole)
+    exact = _in_float64(package, model, features)
+    rounding_error = None if exact is None else _error(exact, whole)
     step("look-ahead")
-    measured = look_ahead_by_disturbance(package, model)
+    measured = look_ahead_by_disturbance(model)
     costs = []
     for chunk_frames in CHUNK_FRAMES:
         step(f"cost of {chunk_frames} frames")
@@ -81,30 +83,6 @@ def certifying_features(spec: MelSpec, frames: int, seed: int = 0) -> Features:
     return mel_spectrogram(sound.astype(np.float32), spec)[:, :frames]
 
 
-def look_ahead_by_disturbance(package: Package, model: Model) -> int:
-    """Return how many samples before its own hop one frame is first heard, found by disturbing it.
-
-    The network is taken with positive weights, no bias and silence around the frame: no path through it can
-    then cancel or drown in rounding, so what is not exactly zero depends on the frame.
-    """
-    kind = family(package.manifest.family)
-    hyper = kind.hyper_from_json(package.manifest.hyper)
-    probe = kind.build(hyper)
-    kind.load_weights(
-        probe, {name: _positive(name, shape) for name, shape in kind.tensor_names(hyper).items()}
-    )
-    frames = 2 * model.spec.receptive_frames + 1
-    features = np.zeros((model.spec.bands, frames), dtype=np.float32)
-    disturbed = frames // 2
-    features[:, disturbed] = _PROBE_LEVEL
-    sound = Model(model.manifest, TorchRunner(model.spec, probe)).render(features)
-    return disturbed * model.spec.hop_samples - int(np.argmax(sound != 0.0))
-
-
-def _positive(name: str, shape: tuple[int, ...]) -> torch.Tensor:
-    return torch.zeros(shape) if name.endswith("bias") else torch.full(shape, 1.0 / shape[1])
-
-
 def _chunked(model: Model, features: Features) -> list[Audio]:
     """Return the same features rendered in pieces: of one frame, then of random lengths, none included."""
     frames = features.shape[1]
@@ -121,10 +99,24 @@ def _pieces(model: Model, pieces: list[Features]) -> Audio:
     return np.concatenate([*(stream.push(piece) for piece in pieces), stream.flush()])
 
 
-def _in_float64(package: Package, features: Features) -> Audio:
-    block = build_block(package).double().eval()
+def _features(model: Model) -> Features:
+    """Return what every model can be measured with, `[bands, frames]`: a voice for mels, else chance."""
+    spec = model.spec
+    frames = spec.clip_frames or max(4 * spec.receptive_frames, _FEWEST_FRAMES)
+    if spec.mel is not None:
+        return certifying_features(spec.mel, frames)
+    vectors = np.random.default_rng(0).standard_normal((spec.bands, 1 if spec.clip_frames else frames))
+    return np.repeat(vectors.astype(np.float32), frames // vectors.shape[1], axis=1)
+
+
+def _in_float64(package: Package, model: Model, features: Features) -> Audio | None:
+    """Return the whole pass in double precision; None for what is no plain block."""
+    kind = family(package.manifest.family)
+    playable = kind.play(build_network(package).double(), model.options)
+    if not isinstance(playable, Block):
+        return None
     with torch.inference_mode():
-        sound: Audio = block(torch.from_numpy(features).double()[None])[0, 0].numpy()
+        sound: Audio = playable.eval()(torch.from_numpy(features).double()[None])[0, 0].numpy()
     return sound
 
 

@@ -1,73 +1,150 @@
-"""A model in the hand: render features whole, stream them piece by piece, analyse sound for it."""
+"""A model in the hand: render whole, stream piece by piece, analyse sound for it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import soxr
+from numpy.typing import ArrayLike
 
-from synthhost.backends.torch_runner import TorchRunner
+from synthhost.backends.runners import make_runner
 from synthhost.checkpoints.package import Package
 from synthhost.core.arrays import Audio, Features
-from synthhost.core.errors import FeatureError
+from synthhost.core.draws import Draws, SeededDraws, TapeDraws
+from synthhost.core.errors import ConfigError, FeatureError
+from synthhost.core.options import OptionSpec, OptionValue, settled
 from synthhost.core.seams import Runner
 from synthhost.core.specs import ModelSpec
 from synthhost.families.registry import family
 from synthhost.features.mel import mel_spectrogram
+from synthhost.library.given import checked_features, clip_features, free_features, mixed_to_mono
 from synthhost.schema.manifest import Certificate, Manifest
-from synthhost.streaming.block import AnyBlock
-from synthhost.streaming.timing import look_ahead_samples, receptive_frames
+from synthhost.streaming.playable import Playable
+from synthhost.streaming.timing import burst_samples, look_ahead_samples, receptive_frames
 
 _CHUNK_FRAMES = 32  # bounds the working memory of a render
 _MAX_SAMPLE_RATE = 768_000
 
 
 class Model:
-    """A loaded model: weights shared by everything made from it, no state of its own."""
+    """A loaded model: weights shared by everything made from it, no state of its own.
 
-    def __init__(self, manifest: Manifest, runner: Runner, certificate: Certificate | None = None) -> None:
-        self.manifest = manifest
-        self.runner = runner
-        self.certificate = certificate
+    Attributes:
+        manifest: What the model says of itself.
+        certificate: What was measured of it, if anything was.
+        options: What was decided when it was built.
+        playable: The network as it is played under them.
+        runner: What computes it.
+    """
+
+    playable: Playable
+    runner: Runner
+
+    def __init__(self, package: Package, options: Mapping[str, object] | None = None) -> None:
+        kind = family(package.manifest.family)
+        self.manifest: Manifest = package.manifest
+        self.certificate: Certificate | None = package.certificate
+        self.options: Mapping[str, OptionValue] = settled(kind.options, options or {}, package.manifest.name)
+        self._package = package
+        self._network = build_network(package)
+        self.playable, self.runner = _played(package, self._network, self.options)
 
     @property
     def spec(self) -> ModelSpec:
         """What the host must know of the model."""
         return self.runner.spec
 
-    def render(self, features: Features, chunk_frames: int | None = None, seed: int = 0) -> Audio:
-        """Turn a whole run of features into sound, exactly as the published network does.
+    @property
+    def option_specs(self) -> tuple[OptionSpec, ...]:
+        """What can be decided when the model is built for playing."""
+        return family(self.manifest.family).options
 
-        Args:
-            features: `[bands, frames]`, at least one frame.
-            chunk_frames: Frames computed at a time; sets memory and speed, not the result.
-            seed: For families that draw noise; HiFi-GAN draws none.
-
-        Returns:
-            `[frames * hop_samples]`.
+    def with_options(self, **options: object) -> Model:
+        """Return the same model built under other options; the weights are shared.
 
         Raises:
-            FeatureError: If the features are not finite numbers of the right shape.
+            ConfigError: There is no such option, or no such value.
         """
-        checked = self._checked(features)
-        if checked.shape[1] == 0:
-            raise FeatureError(f"{self.spec.name}: there are no frames to render. Give at least one.")
-        stream = self.stream(_CHUNK_FRAMES if chunk_frames is None else chunk_frames)
-        return np.concatenate([stream.push(checked), stream.flush()])
+        other = object.__new__(Model)
+        other.manifest, other.certificate = self.manifest, self.certificate
+        other._package, other._network = self._package, self._network
+        given = {**self.options, **options}
+        other.options = settled(self.option_specs, given, self.manifest.name)
+        other.playable, other.runner = _played(self._package, self._network, other.options)
+        return other
 
-    def stream(self, chunk_frames: int = _CHUNK_FRAMES) -> ModelStream:
+    def render(
+        self,
+        features: ArrayLike | None = None,
+        *,
+        samples: int | None = None,
+        latent: ArrayLike | None = None,
+        seed: int = 0,
+        temperature: float = 1.0,
+        steps: int | None = None,
+        chunk_frames: int | None = None,
+        noise: ArrayLike | None = None,
+        uniforms: ArrayLike | None = None,
+    ) -> Audio:
+        """Return sound, exactly as the published network makes it.
+
+        Args:
+            features: `[bands, frames]` for models that take mel frames.
+            samples: How long, for models that run by themselves.
+            latent: `[dimensions]` for a clip, `[dimensions, frames]` for models that take a latent stream.
+            seed: Of the chance that the model uses, if any.
+            temperature: How far that chance reaches; 0 takes the likeliest value.
+            steps: Of a diffusion; None: as the model's options say.
+            chunk_frames: Frames computed at a time; sets memory and speed, not the result.
+            noise: A recorded tape of normal values instead of the seed's, `[streams, samples]`.
+            uniforms: The same of values uniform in (0, 1).
+
+        Returns:
+            `[samples]`.
+
+        Raises:
+            FeatureError: What was given is not what the model takes.
+            ConfigError: The model has no steps to choose.
+        """
+        if steps is not None:
+            model = self.with_options(steps=steps)
+            return model.render(
+                features,
+                samples=samples,
+                latent=latent,
+                seed=seed,
+                temperature=temperature,
+                chunk_frames=chunk_frames,
+                noise=noise,
+                uniforms=uniforms,
+            )
+        frames = self._frames(features, samples, latent)
+        tapes = noise is not None or uniforms is not None
+        draws: Draws = TapeDraws.of(noise, uniforms) if tapes else SeededDraws.of(seed)
+        stream = self.stream(_CHUNK_FRAMES if chunk_frames is None else chunk_frames, draws=draws)
+        if temperature != 1.0:
+            stream.set_control("temperature", temperature)
+        sound = np.concatenate([stream.push(frames), stream.flush()])
+        return sound if samples is None else sound[:samples]
+
+    def stream(
+        self, chunk_frames: int = _CHUNK_FRAMES, *, seed: int = 0, draws: Draws | None = None
+    ) -> ModelStream:
         """Begin a stream: frames pushed as they come, sound returned as soon as it is decided.
 
         Args:
             chunk_frames: The most frames computed at once; bounds memory.
+            seed: Of the chance that the model uses, if any.
+            draws: What to draw from instead.
 
         Raises:
-            FeatureError: If that is less than 1.
+            FeatureError: If `chunk_frames` is less than 1.
         """
         if chunk_frames < 1:
             raise FeatureError(f"chunk_frames is {chunk_frames}; it must be at least 1.")
-        return ModelStream(self, chunk_frames)
+        return ModelStream(self, chunk_frames, draws or SeededDraws.of(seed))
 
     def mel(self, audio: Audio, sample_rate: int) -> Features:
         """Return the features this model was trained on, of any sound.
@@ -80,93 +157,109 @@ class Model:
             `[bands, frames]`.
 
         Raises:
-            FeatureError: If the sound is empty, too short or not finite.
+            FeatureError: If the sound is empty, too short or not finite, or the model takes no mel frames.
         """
+        spec = self.spec.mel
+        if spec is None:
+            raise FeatureError(f"{self.spec.name} takes no mel frames.")
         if isinstance(sample_rate, bool) or not 1000 <= sample_rate <= _MAX_SAMPLE_RATE:
             raise FeatureError(f"{sample_rate!r} Hz is no sample rate; give 1000 to {_MAX_SAMPLE_RATE}.")
-        mono = _mono(np.asarray(audio, dtype=np.float32))
+        mono = mixed_to_mono(np.asarray(audio, dtype=np.float32))
         if sample_rate != self.spec.sample_rate:
             mono = np.asarray(soxr.resample(mono, sample_rate, self.spec.sample_rate), dtype=np.float32)
-        return mel_spectrogram(mono, self.spec.mel)
+        return mel_spectrogram(mono, spec)
 
-    def _checked(self, features: Features) -> Features:
-        """Return features as float32, or refuse them with the place at fault."""
-        wanted = f"{self.spec.name} takes [{self.spec.bands} bands, frames]"
-        try:
-            with np.errstate(over="ignore"):  # numbers beyond float32 become infinite and are named below
-                frames = np.asarray(features, dtype=np.float32)
-        except (TypeError, ValueError) as error:
-            raise FeatureError(f"these features are not numbers ({error}); {wanted}.") from error
-        if frames.ndim != 2 or frames.shape[0] != self.spec.bands:
-            turned = " Transpose them." if frames.ndim == 2 and frames.shape[1] == self.spec.bands else ""
-            raise FeatureError(f"features of shape {list(frames.shape)}, but {wanted}.{turned}")
-        finite = np.isfinite(frames)
-        if not finite.all():
-            band, frame = np.unravel_index(int(np.argmin(finite)), frames.shape)
-            raise FeatureError(f"band {band} of frame {frame} is not a finite number; {wanted}, all finite.")
-        return frames
+    def _frames(self, features: ArrayLike | None, samples: int | None, latent: ArrayLike | None) -> Features:
+        if self.spec.clip_frames:
+            return clip_features(self.spec, features if latent is None else latent)
+        if self.spec.bands == 0:
+            return free_features(self.spec, features, samples)
+        checked = checked_features(self.spec, features if latent is None else latent)
+        if checked.shape[1] == 0:
+            raise FeatureError(f"{self.spec.name}: there are no frames to render. Give at least one.")
+        return checked
 
 
 class ModelStream:
     """One running stream of one model."""
 
-    def __init__(self, model: Model, chunk_frames: int) -> None:
+    def __init__(self, model: Model, chunk_frames: int, draws: Draws) -> None:
         self._model = model
         self._chunk_frames = chunk_frames
-        self._state: Any = model.runner.new_state()
+        self._draws = draws
+        self._state: Any = model.runner.new_state(1, draws)
 
-    def push(self, features: Features) -> Audio:
+    def set_control(self, name: str, value: float) -> None:
+        """Tell the stream something that holds from its next sample on, such as `temperature`.
+
+        Raises:
+            ConfigError: The model's streams can be told no such thing.
+        """
+        known = {spec.name: spec for spec in self._model.runner.controls}
+        if name not in known:
+            listed = ", ".join(known) or "none"
+            raise ConfigError(f"{self._model.spec.name} has no control {name!r}. It has: {listed}.")
+        self._model.runner.set_control(self._state, name, known[name].clamp(value))
+
+    def push(self, features: ArrayLike) -> Audio:
         """Take the next frames, `[bands, frames]` or none, and return the sound now decided, `[samples]`.
 
         Raises:
             FeatureError: If the frames are not finite numbers of the right shape; the stream stays as it was.
         """
-        frames = self._model._checked(features)[None]
-        hop, runner = self._model.spec.hop_samples, self._model.runner
-        out = np.empty((1, frames.shape[2] * hop), dtype=np.float32)
+        runner = self._model.runner
+        spec = runner.spec
+        frames = checked_features(spec, features)[None]
+        out = np.empty((1, frames.shape[2] * spec.hop_samples + spec.burst_samples), dtype=np.float32)
         written = 0
         for first in range(0, frames.shape[2], self._chunk_frames):
-            written += runner.step(
-                frames[:, :, first : first + self._chunk_frames], self._state, out[:, written:]
-            )
+            chunk = frames[:, :, first : first + self._chunk_frames]
+            written += runner.step(chunk, self._state, out[:, written:])
         return out[0, :written]
 
     def flush(self) -> Audio:
         """End the stream: return the sound held back for look-ahead, `[samples]`, and begin anew."""
-        out = np.empty((1, self._model.spec.look_ahead_samples), dtype=np.float32)
-        state, self._state = self._state, self._model.runner.new_state()
-        return out[0, : self._model.runner.flush(state, out)]
+        runner = self._model.runner
+        out = np.empty((1, runner.spec.look_ahead_samples), dtype=np.float32)
+        state, self._state = self._state, runner.new_state(1, self._draws)
+        return out[0, : runner.flush(state, out)]
 
 
-def model_from(package: Package) -> Model:
-    """Build the network of a package and fill it."""
+def model_from(package: Package, options: Mapping[str, object] | None = None) -> Model:
+    """Build the network of a package, fill it and make it ready to play under options.
+
+    Raises:
+        ConfigError: There is no such option, or no such value.
+    """
+    return Model(package, options)
+
+
+def build_network(package: Package) -> Any:
+    """Return the package's network with its weights."""
+    kind = family(package.manifest.family)
+    network = kind.build(kind.hyper_from_json(package.manifest.hyper))
+    kind.load_weights(network, package.tensors)
+    return network
+
+
+def _played(package: Package, network: Any, options: Mapping[str, OptionValue]) -> tuple[Playable, Runner]:
+    """Return a filled network as it is played under options, and what runs it."""
     manifest = package.manifest
-    block = build_block(package)
+    kind = family(manifest.family)
+    hyper = kind.hyper_from_json(manifest.hyper)
+    playable: Playable = kind.play(network, options)
+    block = playable.timed
     spec = ModelSpec(
         name=manifest.name,
         family=manifest.family,
         sample_rate=manifest.sample_rate,
         hop_samples=manifest.hop_samples,
-        bands=manifest.mel.bands,
+        bands=hyper.bands,
         look_ahead_samples=look_ahead_samples(block),
         receptive_frames=receptive_frames(block),
         mel=manifest.mel_spec(),
         sha256=manifest.sha256,
+        burst_samples=burst_samples(block),
+        clip_frames=kind.clip_frames(hyper),
     )
-    return Model(manifest, TorchRunner(spec, block), package.certificate)
-
-
-def build_block(package: Package) -> AnyBlock:
-    """Return the package's network with its weights."""
-    kind = family(package.manifest.family)
-    block = kind.build(kind.hyper_from_json(package.manifest.hyper))
-    kind.load_weights(block, package.tensors)
-    return block
-
-
-def _mono(audio: Audio) -> Audio:
-    if audio.ndim == 2 and 1 <= audio.shape[0] <= 64:
-        return np.asarray(audio.mean(axis=0), dtype=np.float32)
-    if audio.ndim != 1:
-        raise FeatureError(f"sound of shape {list(audio.shape)}; give [samples] or [channels, samples].")
-    return audio
+    return playable, make_runner(spec, playable, kind.controls)

@@ -21,6 +21,7 @@ from synthhost.checkpoints.package import (
 )
 from synthhost.checkpoints.reading import file_sha256
 from synthhost.core.errors import ConfigError, ModelNotFoundError, suggestion
+from synthhost.core.options import without_options
 from synthhost.library.model import Model, model_from
 from synthhost.library.published import PUBLISHED
 from synthhost.schema.patterns import SLUG_PATTERN
@@ -67,7 +68,7 @@ def find_model(name_or_path: str | Path) -> Path:
     Raises:
         ModelNotFoundError: If there is none; the message names the nearest one.
     """
-    text = os.fspath(name_or_path)
+    text, _ = without_options(os.fspath(name_or_path))
     if isinstance(name_or_path, str) and re.fullmatch(SLUG_PATTERN, text):
         for shelf in shelves():
             if is_package(shelf.folder / text):
@@ -83,12 +84,15 @@ def find_model(name_or_path: str | Path) -> Path:
 def load_model(name_or_path: str | Path) -> Model:
     """Load a model by name, by the path of its folder, or straight from a published checkpoint file.
 
+    A name or path may be followed by options of the model, such as `name?steps=6`.
+
     Raises:
         ModelNotFoundError: If there is none; the message names the nearest one.
         CheckpointError: If its weights cannot be read safely and completely.
         ConfigError: If its manifest cannot be read.
     """
-    return model_from(load_found(find_model(name_or_path)))
+    name, options = without_options(os.fspath(name_or_path))
+    return model_from(load_found(find_model(name)), options)
 
 
 def load_found(path: Path) -> Package:

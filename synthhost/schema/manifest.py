@@ -41,7 +41,7 @@ class Manifest(Document):
     hyper: dict[str, Any]  # read by the family
     sample_rate: Annotated[int, Field(ge=1000, le=384_000)]
     hop_samples: Annotated[int, Field(ge=1, le=65536)]
-    mel: MelEntry
+    mel: MelEntry | None = None  # none: the model takes latent vectors, or nothing
     licence: Line
     source: Text
     sha256: Sha256
@@ -49,6 +49,8 @@ class Manifest(Document):
     @model_validator(mode="after")
     def _check_mel(self) -> Self:
         mel = self.mel
+        if mel is None:
+            return self
         if self.hop_samples > mel.n_fft or mel.win_samples > mel.n_fft:
             raise refusal("mel.n_fft: must be at least hop_samples and mel.win_samples.")
         if not mel.fmin_hz < mel.fmax_hz <= self.sample_rate / 2:
@@ -58,8 +60,10 @@ class Manifest(Document):
             )
         return self
 
-    def mel_spec(self) -> MelSpec:
-        """Return the mel convention with the model's rate and hop filled in."""
+    def mel_spec(self) -> MelSpec | None:
+        """Return the mel convention with the model's rate and hop filled in, if the model takes mels."""
+        if self.mel is None:
+            return None
         return MelSpec(sample_rate=self.sample_rate, hop_samples=self.hop_samples, **self.mel.model_dump())
 
 
@@ -91,7 +95,8 @@ class Certificate(Document):
     threads: Annotated[int, Field(ge=1)]
     chunkings: Annotated[int, Field(ge=1)]
     chunk_error: Annotated[float, Field(ge=0)]  # largest difference to one chunk, relative to its peak
-    rounding_error: Annotated[float, Field(ge=0)]  # of one float32 pass against float64, for comparison
+    # of one float32 pass against float64, for comparison; none for what has no such pass
+    rounding_error: Annotated[float, Field(ge=0)] | None
     look_ahead_samples: Annotated[int, Field(ge=0)]  # derived from the network
     look_ahead_measured_samples: Annotated[int, Field(ge=0)]  # by disturbing one frame
     receptive_frames: Annotated[int, Field(ge=1)]

@@ -31,13 +31,19 @@ def _number(value: Any) -> Any:
 
 
 ParamValue = Annotated[float, BeforeValidator(_number)]
+OptionText = Annotated[str, StringConstraints(pattern=LINE_PATTERN, max_length=1000)]
+Options = Annotated[Mapping[ParamName, int | float | OptionText], Field(max_length=16)]
 Params = Annotated[Mapping[ParamName, ParamValue], Field(max_length=64)]
 
 
 class SourcePart(Entry):
-    """What makes the feature stream: a sound file read as a tape, or frames arriving over OSC."""
+    """What makes the stream a model eats.
 
-    kind: Literal["tape", "frames"]
+    A sound file read as a tape, frames arriving over OSC, latent vectors, or nothing for models that run
+    by themselves.
+    """
+
+    kind: Literal["tape", "frames", "latent", "free"]
     tape: Reference | None = None
     tape_b: Reference | None = None
     tape_sha256: Sha256 | None = None  # of the sound file; written into journals, checked where present
@@ -48,8 +54,10 @@ class SourcePart(Entry):
     def _check_sounds(self) -> Self:
         if self.kind == "tape" and self.tape is None:
             raise refusal("'tape' is missing: name the sound file to play.")
-        if self.kind == "frames" and (self.tape is not None or self.tape_b is not None):
-            raise refusal("frames come over OSC: leave 'tape' out, or write 'kind: tape'.")
+        if self.kind != "tape" and (self.tape is not None or self.tape_b is not None):
+            raise refusal(
+                f"a source of kind '{self.kind}' plays no tape: leave it out, or write 'kind: tape'."
+            )
         for name in ("tape", "tape_b"):
             if getattr(self, f"{name}_sha256") is not None and getattr(self, name) is None:
                 raise refusal(f"'{name}_sha256' is given without '{name}': leave it out.")
@@ -94,6 +102,7 @@ class Preset(Document):
     name: Slug
     about: About = ""
     model: Reference
+    options: Options = Field(default_factory=dict)  # of the model, such as the steps of a diffusion
     source: SourcePart
     chain: Annotated[tuple[EffectPart, ...], Field(max_length=MAX_EFFECTS, strict=False)] = ()
     macros: Annotated[tuple[Macro, ...], Field(max_length=MAX_MACROS, strict=False)] = ()

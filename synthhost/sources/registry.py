@@ -6,18 +6,21 @@ from collections.abc import Mapping
 
 from synthhost.core.errors import SourceError, suggestion
 from synthhost.core.params import ParamSpec
-from synthhost.core.specs import MelSpec
+from synthhost.core.seams import Source
+from synthhost.core.specs import ModelSpec
 from synthhost.sources.frames import FrameSource
+from synthhost.sources.free import FreeSource
+from synthhost.sources.latent import LATENT_PARAMS, LatentSource
 from synthhost.sources.source_params import FRAME_PARAMS, TAPE_PARAMS
 from synthhost.sources.tape import Tape
 from synthhost.sources.tape_source import TapeSource
 
-SOURCE_KINDS: tuple[str, ...] = (TapeSource.kind, FrameSource.kind)
+SOURCE_KINDS: tuple[str, ...] = (TapeSource.kind, FrameSource.kind, LatentSource.kind, FreeSource.kind)
 """Every kind of source."""
 
 
 def source_params(kind: str) -> tuple[ParamSpec, ...]:
-    """Return the parameters a kind of source has.
+    """Return the parameters a kind of source has whatever the model; latent dimensions come on top.
 
     Raises:
         SourceError: If no kind goes by that name.
@@ -26,29 +29,41 @@ def source_params(kind: str) -> tuple[ParamSpec, ...]:
         return TAPE_PARAMS
     if kind == FrameSource.kind:
         return FRAME_PARAMS
+    if kind == LatentSource.kind:
+        return LATENT_PARAMS
+    if kind == FreeSource.kind:
+        return ()
     raise SourceError(
         f"no source is of kind {kind!r}.{suggestion(kind, SOURCE_KINDS)} Known: {', '.join(SOURCE_KINDS)}."
     )
 
 
-def make_source(
-    kind: str, spec: MelSpec, seed: int = 0, tapes: Mapping[str, Tape] | None = None
-) -> TapeSource | FrameSource:
+def make_source(kind: str, spec: ModelSpec, seed: int = 0, tapes: Mapping[str, Tape] | None = None) -> Source:
     """Make a source ready to play.
 
     Args:
-        kind: "tape" or "frames".
-        spec: The mel convention of the model.
+        kind: "tape", "frames", "latent" or "free".
+        spec: Of the model.
         seed: Whatever is random in it follows from this.
         tapes: By slot, "a" and perhaps "b"; a tape source needs "a".
 
     Raises:
-        SourceError: If no kind goes by that name, or a tape is missing or follows another convention.
+        SourceError: If no kind goes by that name, the model takes another kind, or a tape is missing or
+            follows another convention.
     """
     source_params(kind)
+    if kind == FreeSource.kind:
+        return FreeSource(spec)
+    if kind == LatentSource.kind:
+        return LatentSource(spec, seed)
+    if spec.mel is None:
+        fitting = LatentSource.kind if spec.bands else FreeSource.kind
+        raise SourceError(
+            f"{spec.name} takes no mel frames, so it plays no {kind}. Give it a source of kind {fitting!r}."
+        )
     if kind == FrameSource.kind:
-        return FrameSource(spec, seed)
+        return FrameSource(spec.mel, seed)
     slots = tapes or {}
     if "a" not in slots:
         raise SourceError("a tape source has no sound to play. Name a sound file for its tape.")
-    return TapeSource(spec, slots["a"], slots.get("b"), seed)
+    return TapeSource(spec.mel, slots["a"], slots.get("b"), seed)

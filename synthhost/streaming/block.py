@@ -48,6 +48,11 @@ class Block(nn.Module, ABC, Generic[S]):
     out_channels: int | None
     parts: tuple[AnyBlock, ...] = ()  # direct children, in order
 
+    @property
+    def timed(self) -> Self:
+        """Return the block itself: it is played as it is."""
+        return self
+
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """Run whole, `[batch, channels, time]` in and out.

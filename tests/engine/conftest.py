@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from synthhost.core.arrays import Audio, Features
+from synthhost.core.draws import Draws
 from synthhost.core.errors import SourceError
 from synthhost.core.messages import Event
 from synthhost.core.params import ParamSpec
@@ -90,7 +91,9 @@ class Runner:
             str(model), "fake", RATE, HOP, bands, self.look_ahead, 3, mel_spec(bands), "0" * 64
         )
 
-    def new_state(self, batch: int = 1) -> dict[str, Any]:
+    controls: tuple[ParamSpec, ...] = ()
+
+    def new_state(self, batch: int = 1, draws: Draws | None = None) -> dict[str, Any]:
         return {"made": 0, "waiting": np.zeros(0, dtype=np.float32)}
 
     def step(self, frames: Features, state: dict[str, Any], out: Audio) -> int:

@@ -12,7 +12,9 @@ import pytest
 import soundfile
 
 from synthhost.core.arrays import Audio, Features
+from synthhost.core.draws import Draws
 from synthhost.core.errors import ConfigError, SourceError
+from synthhost.core.params import ParamSpec
 from synthhost.core.specs import MelSpec, ModelSpec
 from synthhost.host import factory as making
 from synthhost.host.factory import VoiceFactory, file_sha256
@@ -28,7 +30,9 @@ class Runner:
         mel = replace(MEL, bands=bands)
         self.spec = ModelSpec(f"m{bands}", "fake", RATE, HOP, bands, 0, 2, mel, "a" * 64)
 
-    def new_state(self, batch: int = 1) -> None:
+    controls: tuple[ParamSpec, ...] = ()
+
+    def new_state(self, batch: int = 1, draws: Draws | None = None) -> None:
         return None
 
     def step(self, frames: Features, state: None, out: Audio) -> int:

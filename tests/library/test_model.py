@@ -19,7 +19,7 @@ from synthhost.core.specs import MelSpec
 from synthhost.families.registry import family
 from synthhost.library import certify as certifying
 from synthhost.library.certify import certify
-from synthhost.library.model import Model, build_block, model_from
+from synthhost.library.model import Model, build_network, model_from
 
 HYPER = {
     "resblock": "1",
@@ -56,7 +56,7 @@ def mel(frames: int) -> np.ndarray:
 def test_a_render_is_the_networks_offline_pass(model: Model) -> None:
     features = mel(50)
     with torch.inference_mode():
-        whole = build_block(package()).eval()(torch.from_numpy(features)[None])[0, 0].numpy()
+        whole = build_network(package()).eval()(torch.from_numpy(features)[None])[0, 0].numpy()
     sound = model.render(features)
     assert sound.shape == (50 * 8,)
     assert sound.dtype == np.float32

@@ -11,7 +11,7 @@ import torch
 
 from synthhost.checkpoints.package import is_package
 from synthhost.library.certify import certifying_features
-from synthhost.library.model import Model, build_block
+from synthhost.library.model import Model, build_network
 from synthhost.library.shelves import find_model, load_found, load_model, user_models
 
 pytestmark = [
@@ -59,8 +59,8 @@ def test_a_recording_streams_to_the_plain_offline_pass_within_rounding(model: Mo
     package = load_found(find_model("hifigan-universal"))
     with torch.inference_mode():
         mel = torch.from_numpy(features)[None]
-        plain = build_block(package).eval()(mel)[0, 0].numpy()
-        exact = build_block(package).double().eval()(mel.double())[0, 0].numpy()
+        plain = build_network(package).eval()(mel)[0, 0].numpy()
+        exact = build_network(package).double().eval()(mel.double())[0, 0].numpy()
     peak = np.abs(exact).max()
     for other in (plain, exact):  # float32 itself: the plain pass is 7e-6 to 5e-5 of peak from float64
         assert np.abs(streamed - other).max() <= 1e-4 * peak

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthhost.core.errors import SourceError
+from synthhost.core.specs import MelSpec, ModelSpec
 from synthhost.features.mel import CONVENTIONS
 from synthhost.sources.frame_queue import CAPACITY_FRAMES
 from synthhost.sources.frames import FrameSource
@@ -173,21 +174,47 @@ def test_any_chunking_gives_the_same_bits(pushes: list[tuple[int, int, int]], cu
     np.testing.assert_array_equal(play(cut), play(None))
 
 
-def test_every_kind_can_be_made_and_declares_its_parameters() -> None:
+def model_spec(bands: int, mel: MelSpec | None) -> ModelSpec:
+    return ModelSpec("m", "fake", SPEC.sample_rate, SPEC.hop_samples, bands, 0, 1, mel, "")
+
+
+MODELS = {
+    "tape": model_spec(SPEC.bands, SPEC),
+    "frames": model_spec(SPEC.bands, SPEC),
+    "latent": model_spec(6, None),
+    "free": model_spec(0, None),
+}
+
+
+@pytest.mark.parametrize("kind", SOURCE_KINDS)
+def test_every_kind_can_be_made_and_declares_its_parameters(kind: str) -> None:
     tape = Tape.from_mel(np.zeros((SPEC.bands, 20), np.float32), SPEC)
-    for kind in SOURCE_KINDS:
-        source = make_source(kind, SPEC, seed=1, tapes={"a": tape})
-        assert source.kind == kind
-        assert source.params == source_params(kind)
-        for param in source.params:
-            source.set_param(param.name, param.maximum)
-        out = np.full((SPEC.bands, 4), np.nan, np.float32)
-        source.next_frames(out)
-        assert np.isfinite(out).all()
+    source = make_source(kind, MODELS[kind], seed=1, tapes={"a": tape})
+    assert source.kind == kind
+    assert source.params[: len(source_params(kind))] == source_params(kind)
+    for param in source.params:
+        source.set_param(param.name, param.maximum)
+    out = np.full((MODELS[kind].bands, 4), np.nan, np.float32)
+    source.next_frames(out)
+    assert np.isfinite(out).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "fitting"),
+    [
+        ("tape", "latent", "latent"),
+        ("frames", "free", "free"),
+        ("latent", "tape", "mel frames"),
+        ("free", "latent", "latent"),
+    ],
+)
+def test_a_source_that_does_not_fit_the_model_is_refused(kind: str, model: str, fitting: str) -> None:
+    with pytest.raises(SourceError, match=fitting):
+        make_source(kind, MODELS[model])
 
 
 def test_an_unknown_kind_and_a_missing_tape_are_refused() -> None:
     with pytest.raises(SourceError, match="Did you mean 'tape'"):
-        make_source("tap", SPEC)
+        make_source("tap", MODELS["tape"])
     with pytest.raises(SourceError, match="no sound to play"):
-        make_source("tape", SPEC)
+        make_source("tape", MODELS["tape"])

@@ -1,0 +1,77 @@
+"""Autoregressive networks: a block that conditions, then a recurrence that makes one sample after another."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from synthhost.core.arrays import Audio
+from synthhost.streaming.block import AnyBlock
+
+
+class LoopState(Protocol):
+    """What a recurrence remembers of one voice."""
+
+    def copy(self) -> Any:
+        """Return an independent state with the same future. [render thread]"""
+
+
+class SampleLoop(Protocol):
+    """The recurrence of one network with its weights laid out, computed a sample at a time in compiled code.
+
+    Attributes:
+        uniforms: Values uniform in (0, 1) that one sample needs.
+        normals: Standard normal values that one sample needs.
+    """
+
+    uniforms: int
+    normals: int
+
+    def new_state(self) -> Any:
+        """Return the state of a voice that has not begun."""
+
+    def run(
+        self,
+        condition: NDArray[np.float32],
+        uniforms: NDArray[np.float64],
+        normals: NDArray[np.float32],
+        temperature: float,
+        state: Any,
+        out: Audio,
+    ) -> None:
+        """Make the next samples of one voice.
+
+        Args:
+            condition: `[samples, channels]`, C-contiguous; no channels where nothing conditions.
+            uniforms: `[samples, uniforms]`, C-contiguous.
+            normals: `[samples, normals]`, C-contiguous.
+            temperature: 0 takes the likeliest value.
+            state: Of this voice; moved on.
+            out: `[samples]`, written in place.
+
+        [render thread]
+        """
+
+
+class Autoregressive(nn.Module, ABC):
+    """A network that makes a sample from those before it.
+
+    Attributes:
+        conditioner: Turns frames into one row of conditions a sample, `[batch, channels, samples]`. What runs
+            by itself has one that only counts: frames of no bands become samples of no channels.
+    """
+
+    conditioner: AnyBlock
+
+    @property
+    def timed(self) -> AnyBlock:
+        """Return the conditioner: the recurrence itself looks back only."""
+        return self.conditioner
+
+    @abstractmethod
+    def loop(self) -> SampleLoop:
+        """Lay the weights out for the recurrence; again after weights changed."""
