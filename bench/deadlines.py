@@ -78,16 +78,19 @@ def measure(
     model: str = DEFAULT_MODEL,
     seconds: float = SECONDS,
     rate_hz: float = RATE_HZ,
+    ahead_ms: float | None = None,
     console: Console | None = None,
 ) -> Deadlines:
     """Play the default set under a flood of messages and count what was late.
+
+    `ahead_ms` is how far the engine stays before the sink; None: as the host chooses.
 
     Raises:
         SynthhostError: The model is not there, or a process of the host ended.
     """
     say = (console or Console(stderr=True)).print
     with stage(model) as place:
-        wishes = Wishes(place.default_set(), sink="null", osc_port=0)
+        wishes = Wishes(place.default_set(), sink="null", osc_port=0, ahead_ms=ahead_ms)
         with live_host(wishes, say) as host:
             return _under_flood(host, model, seconds, rate_hz)
 
@@ -220,11 +223,14 @@ def command(
     model: Annotated[str, typer.Option(help=MODEL_HELP)] = DEFAULT_MODEL,
     seconds: Annotated[float, typer.Option(min=0.5, max=3600)] = SECONDS,
     rate: Annotated[float, typer.Option(min=1, max=20_000, help="OSC messages a second.")] = RATE_HZ,
+    ahead_ms: Annotated[
+        float | None, typer.Option(min=1, max=2000, help="How far the engine stays before the sink.")
+    ] = None,
     json_: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
 ) -> None:
     """Count late blocks under a flood of OSC."""
     begun_s = monotonic()
-    measured = measure(model, seconds, rate)
+    measured = measure(model, seconds, rate, ahead_ms)
     console = Console()
     print_machine(console)
     show(measured, console)

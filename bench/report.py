@@ -8,13 +8,17 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
+import numpy as np
 import torch
 import typer
 from rich.console import Console
 
 from synthhost.core.errors import SynthhostError
+
+_PRODUCTS = 4
 
 
 def machine() -> dict[str, str | int]:
@@ -32,13 +36,35 @@ def machine() -> dict[str, str | int]:
     }
 
 
+def own_stalls_ms(seconds: float = 2.0) -> dict[str, float]:
+    """Return how long one and the same piece of arithmetic takes here: what varies is the machine's doing.
+
+    The piece is a product of two small matrices that stay in the cache, about a millisecond long.
+    """
+    matrix = np.random.default_rng(0).standard_normal((256, 256)).astype(np.float32)
+    spent_s: list[float] = []
+    while sum(spent_s) < seconds:
+        begun_s = perf_counter()
+        for _ in range(_PRODUCTS):
+            matrix @ matrix
+        spent_s.append(perf_counter() - begun_s)
+    found = np.quantile(np.asarray(spent_s) * 1000.0, [0.5, 0.999, 1.0])
+    return dict(zip(("median", "p999", "longest"), (round(float(one), 2) for one in found), strict=True))
+
+
 def print_machine(console: Console) -> None:
-    """Say on what the figures below were measured."""
-    facts = machine()
+    """Say on what the figures below were measured, and how steadily it works by itself."""
+    facts, stalls = machine(), own_stalls_ms()
     console.print(
         f"{facts['processor']}, {facts['cores']} cores, {facts['system']}; "
         f"torch {facts['torch']}, synthhost {facts['synthhost']}",
         highlight=False,
+    )
+    console.print(
+        f"The same arithmetic again and again takes {stalls['median']} ms here, {stalls['p999']} ms at p99.9 "
+        f"and {stalls['longest']} ms at most: figures below cannot be steadier.",
+        highlight=False,
+        soft_wrap=True,
     )
 
 
