@@ -41,7 +41,9 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "Python cannot make an environment: sudo apt-get install python3-venv"; exit 1; }
 
-$(VENV)/.live: $(VENV)/bin/python pyproject.toml constraints.txt
+NATIVE := CMakeLists.txt $(wildcard synthhost/native/*.cpp synthhost/native/*.hpp)
+
+$(VENV)/.live: $(VENV)/bin/python pyproject.toml constraints.txt $(NATIVE)
 	@echo "Installing synthhost into $(VENV) (the first time this fetches torch and takes some minutes) ..."
 	@$(BIN)/python -m pip install -q -c constraints.txt -e .
 	@touch $@

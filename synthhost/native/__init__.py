@@ -1,0 +1,1 @@
+"""What is computed a sample at a time: the compiled part of the package."""

@@ -1,0 +1,1 @@
+"""Sample loops of autoregressive networks."""
