@@ -1,0 +1,46 @@
+"""Draws belong to their index: for every voice of a batch, from a seed or off a tape."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from synthhost.core.draws import SeededDraws, TapeDraws
+from synthhost.core.errors import FeatureError
+
+
+def test_a_batch_draws_what_its_voices_draw_alone() -> None:
+    together = SeededDraws((3, 4, 3))
+    for row, seed in enumerate((3, 4, 3)):
+        alone = SeededDraws.of(seed)
+        np.testing.assert_array_equal(together.normals(1, 5, 7)[row], alone.normals(1, 5, 7)[0])
+        np.testing.assert_array_equal(together.uniforms(1, 5, 7)[row], alone.uniforms(1, 5, 7)[0])
+
+
+def test_seed_zero_brings_back_what_a_stream_began_with() -> None:
+    draws = SeededDraws((8, 9))
+    other = draws.reseeded(5)
+    assert other.seeds == (5, 5)
+    assert other.reseeded(6).reseeded(0).seeds == draws.seeds
+
+
+def test_a_tape_is_read_by_stream_and_index() -> None:
+    tape = TapeDraws.of(np.arange(12.0).reshape(2, 6), [0.25, 0.5, 0.75])
+    assert tape.normals(1, 2, 3).tolist() == [[8.0, 9.0, 10.0]]
+    assert tape.uniforms(0, 1, 2).tolist() == [[0.5, 0.75]]
+
+
+@pytest.mark.parametrize("tape", [[[1.0, float("nan")]], np.zeros((1, 1, 2)), "loud", [[1.0], [1.0, 2.0]]])
+def test_what_is_no_tape_is_refused(tape: object) -> None:
+    with pytest.raises(FeatureError, match="noise: "):
+        TapeDraws.of(tape, None)  # type: ignore[arg-type]
+
+
+def test_a_tape_that_ends_too_early_or_is_missing_is_told() -> None:
+    tape = TapeDraws.of(np.zeros((1, 4)), None)
+    with pytest.raises(FeatureError, match="ends before index 5 of stream 0"):
+        tape.normals(0, 2, 3)
+    with pytest.raises(FeatureError, match="ends before"):
+        tape.normals(1, 0, 1)
+    with pytest.raises(FeatureError, match="Pass uniforms="):
+        tape.uniforms(0, 0, 1)
