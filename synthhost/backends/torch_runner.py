@@ -104,7 +104,7 @@ def check_spec(spec: ModelSpec, block: AnyBlock) -> None:
         ConfigError: With the number at fault.
     """
     facts = {
-        "bands": (spec.bands, block.in_channels),
+        "bands": (spec.bands, spec.bands if block.in_channels is None else block.in_channels),
         "hop_samples": (spec.hop_samples, hop_samples(block)),
         "look_ahead_samples": (spec.look_ahead_samples, look_ahead_samples(block)),
     }
