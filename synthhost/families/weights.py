@@ -21,11 +21,22 @@ def fill(layers: Mapping[str, AnyLayer], tensors: Mapping[str, Tensor]) -> None:
     Raises:
         CheckpointError: Tensors are missing, left over, of another shape or not finite; all are named.
     """
-    wanted = {
+    named = {
         f"{name}.{leaf}": parameter
         for name, layer in layers.items()
         for leaf, parameter in layer.named_parameters()
     }
+    fill_parameters(named, tensors)
+    for layer in layers.values():
+        layer.forget_packing()
+
+
+def fill_parameters(wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+    """Copy `tensors` into the parameters of the same names; nothing is written unless all of it fits.
+
+    Raises:
+        CheckpointError: Tensors are missing, left over, of another shape or not finite; all are named.
+    """
     _refuse("lack tensors this network needs", (name for name in wanted if name not in tensors))
     _refuse("hold tensors this network has no place for", (name for name in tensors if name not in wanted))
     _refuse(
@@ -43,8 +54,6 @@ def fill(layers: Mapping[str, AnyLayer], tensors: Mapping[str, Tensor]) -> None:
     with torch.no_grad():
         for name, parameter in wanted.items():
             parameter.copy_(tensors[name])
-    for layer in layers.values():
-        layer.forget_packing()
 
 
 def _finite_real(tensor: Tensor) -> bool:
