@@ -1,0 +1,173 @@
+"""SampleRNN (Mehri et al. 2017): recurrent tiers at falling rates condition a perceptron that draws samples.
+
+Layers and their names follow deepsound-project/samplernn-pytorch. `forward` is the network in torch, for
+training and as the oracle; it is played by a compiled loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from synthhost.core.errors import FeatureError
+from synthhost.families.family import SEED, TEMPERATURE, Family
+from synthhost.families.samplernn_hyper import HOP_SAMPLES, SampleRnnHyper
+from synthhost.families.weights import fill_parameters
+from synthhost.streaming.autoregressive import Autoregressive, SampleLoop
+from synthhost.streaming.repeat import Repeat
+
+
+class SampleRnn(Autoregressive):
+    """The whole network, of ids 0 to q_levels - 1, quantised linearly: a sample is `2 * id / q_levels - 1`.
+
+    A recurrent tier works in bursts, at every sample its span divides: most of the cost falls on every 16th
+    and every 64th sample in the published shape. A hop holds all of them there, so whole hops cost alike;
+    a tier whose span exceeds the hop makes some hops dearer than others.
+    """
+
+    def __init__(self, hyper: SampleRnnHyper) -> None:
+        super().__init__()
+        self.hyper = hyper
+        self.conditioner = Repeat(HOP_SAMPLES)
+        tiers = zip(hyper.spans, hyper.frame_sizes, strict=True)
+        self.frame_level_rnns = nn.ModuleList([FrameTier(hyper, span, size) for span, size in tiers])
+        self.sample_level_mlp = SampleMlp(hyper)
+
+    def forward(self, ids: Tensor, hidden: list[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
+        """Return the log-probabilities of the samples that follow, and what continues from there.
+
+        Args:
+            ids: `[batch, look_back_samples + samples - 1]`; the first `look_back_samples` come before what
+                is predicted, and `samples` is a multiple of that.
+            hidden: Of each tier, the lowest first, `[n_rnn, batch, dim]`, as returned; None begins anew.
+
+        Returns:
+            `[batch, samples, q_levels]`, and the hidden states.
+
+        Raises:
+            FeatureError: So many ids fill no whole frames.
+        """
+        look_back = self.hyper.look_back_samples
+        if ids.shape[1] < 2 * look_back - 1 or (ids.shape[1] + 1) % look_back:
+            raise FeatureError(
+                f"{ids.shape[1]} ids; give {2 * look_back - 1}, or {look_back}, {2 * look_back} ... more."
+            )
+        condition: Tensor | None = None
+        after: list[Tensor] = []
+        for place in reversed(range(len(self.frame_level_rnns))):
+            frames = self._frames(ids, self.hyper.spans[place])
+            before = None if hidden is None else hidden[place]
+            condition, state = self.frame_level_rnns[place](frames, condition, before)
+            after.insert(0, state)
+        recent = ids[:, look_back - self.hyper.frame_sizes[0] :]
+        predicted: Tensor = self.sample_level_mlp(recent, condition)
+        return predicted, after
+
+    def loop(self) -> SampleLoop:
+        """Lay the weights out for the compiled loop; again after weights changed."""
+        raise NotImplementedError
+
+    def _frames(self, ids: Tensor, span: int) -> Tensor:
+        """Return what a tier sees, `[batch, frames, span]`, in -2 to 2: the published scale."""
+        seen = ids[:, self.hyper.look_back_samples - span : ids.shape[1] - span + 1]
+        levels = 2.0 * (2.0 * seen.to(self.sample_level_mlp.output.weight.dtype) / self.hyper.q_levels - 1.0)
+        return levels.reshape(ids.shape[0], -1, span)
+
+
+class FrameTier(nn.Module):
+    """One recurrent tier: from the samples of a frame and its place in the frame above to frames below."""
+
+    def __init__(self, hyper: SampleRnnHyper, span: int, frame_size: int) -> None:
+        super().__init__()
+        self.h0 = nn.Parameter(torch.zeros(hyper.n_rnn, hyper.dim))
+        self.input_expand = nn.Conv1d(span, hyper.dim, 1)
+        self.rnn = nn.GRU(hyper.dim, hyper.dim, hyper.n_rnn, batch_first=True)
+        self.upsampling = Upsampling(hyper.dim, frame_size)
+
+    def forward(self, frames: Tensor, above: Tensor | None, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the conditions of the tier below, `[batch, frames * frame_size, dim]`, and the hidden state.
+
+        Args:
+            frames: `[batch, frames, span]`.
+            above: Conditions from the tier above, `[batch, frames, dim]`; None for the highest.
+            hidden: `[n_rnn, batch, dim]`; None begins anew.
+        """
+        x = self.input_expand(frames.transpose(1, 2)).transpose(1, 2)
+        if above is not None:
+            x = x + above
+        if hidden is None:
+            hidden = self.h0[:, None].expand(-1, frames.shape[0], -1).contiguous()
+        y, hidden = self.rnn(x, hidden)
+        assert hidden is not None
+        return self.upsampling(y), hidden
+
+
+class Upsampling(nn.Module):
+    """Every frame becomes `size` frames, each by its own matrix and bias."""
+
+    def __init__(self, dim: int, size: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(dim, size))
+        self.conv_t = nn.ConvTranspose1d(dim, dim, size, size, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Turn `[batch, frames, dim]` into `[batch, frames * size, dim]`."""
+        y: Tensor = self.conv_t(x.transpose(1, 2)) + self.bias.repeat(1, x.shape[1])
+        return y.transpose(1, 2)
+
+
+class SampleMlp(nn.Module):
+    """The lowest tier: from the latest samples and a condition to the next one's log-probabilities."""
+
+    def __init__(self, hyper: SampleRnnHyper) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(hyper.q_levels, hyper.q_levels)  # not `dim` wide
+        self.input = nn.Conv1d(hyper.q_levels, hyper.dim, hyper.frame_sizes[0], bias=False)
+        self.hidden = nn.Conv1d(hyper.dim, hyper.dim, 1)
+        self.output = nn.Conv1d(hyper.dim, hyper.q_levels, 1)
+
+    def forward(self, ids: Tensor, condition: Tensor) -> Tensor:
+        """Return `[batch, samples, q_levels]`.
+
+        Args:
+            ids: `[batch, frame_size + samples - 1]`.
+            condition: `[batch, samples, dim]`.
+        """
+        x = F.relu(self.input(self.embedding(ids).transpose(1, 2)) + condition.transpose(1, 2))
+        logits = self.output(F.relu(self.hidden(x))).transpose(1, 2)
+        return F.log_softmax(logits, dim=2)
+
+
+def build(hyper: SampleRnnHyper) -> SampleRnn:
+    """Return the network with fresh random weights."""
+    return SampleRnn(hyper)
+
+
+def tensor_names(hyper: SampleRnnHyper) -> dict[str, tuple[int, ...]]:
+    """Return every tensor of the model by its published name, less the prefix `model.`, with its shape."""
+    with torch.device("meta"):
+        network = build(hyper)
+    return {name: tuple(tensor.shape) for name, tensor in network.named_parameters()}
+
+
+def load_weights(network: SampleRnn, tensors: Mapping[str, Tensor]) -> None:
+    """Copy weights in by those names; every tensor is used and every one of the network's is filled.
+
+    Raises:
+        CheckpointError: Tensors are missing, left over, of another shape or not finite.
+    """
+    fill_parameters(dict(network.named_parameters()), tensors)
+
+
+FAMILY = Family(
+    name="samplernn",
+    title="SampleRNN",
+    hyper_from_json=SampleRnnHyper.from_json,
+    build=build,
+    load_weights=load_weights,
+    tensor_names=tensor_names,
+    controls=(TEMPERATURE, SEED),
+)
