@@ -10,7 +10,8 @@ from synthhost.control.endpoints import Action, Call, Endpoint, norm_endpoint, p
 from synthhost.control.mel_endpoint import mel_endpoint
 from synthhost.control.requests import MoveMacro
 from synthhost.control.values import macro_key
-from synthhost.core.messages import CommitCue, CuePreset, DropCue, LoadPreset, LoadTape, SetParam
+from synthhost.core.messages import CommitCue, CuePreset, DropCue, LoadPreset, LoadTape, SetOption, SetParam
+from synthhost.core.options import OptionSpec
 from synthhost.core.params import ParamSpec
 
 Presets: TypeAlias = Callable[[str], dict[str, Any]]
@@ -42,6 +43,8 @@ class TrackEndpoints:
             yield self._macro(macro)
         if self._track.get("source") == "tape":
             yield from self._tape()
+        for option in self._track.get("options", ()):
+            yield self._option(OptionSpec(**{**option, "choices": tuple(option["choices"])}), crossfade_ms)
         yield mel_endpoint(f"{self._base}/mel", self._name, self._track)
         yield from self._preset(crossfade_ms)
         yield from self._cue(crossfade_ms)
@@ -57,6 +60,27 @@ class TrackEndpoints:
             yield param_endpoint(f"{base}/fx/{place}/{attribute}", name, spec)
         elif self._track.get("source") == "tape":
             yield param_endpoint(f"{base}/tape/{spec.name}", name, spec)
+
+    def _option(self, spec: OptionSpec, crossfade_ms: float) -> Endpoint:
+        wanted = "a word or line of text" if isinstance(spec.default, str) else "a number"
+        standing = self._track.get("option_values", {}).get(spec.name, spec.default)
+
+        def accept(call: Call) -> list[Action]:
+            count(call.args, 1, 2, f"{wanted} and, if wanted, a crossfade in ms")
+            given = text(call.args, 0, wanted) if isinstance(spec.default, str) else number(call.args)
+            fade_ms = _fade_ms(call, 1, crossfade_ms)
+            value = spec.checked(given)
+            return [SetOption(self._name, spec.name, value, fade_ms, call.at_sample, call.origin)]
+
+        return Endpoint(
+            f"{self._base}/model/{spec.name}",
+            f"{spec.doc} (the model is built anew and crossfaded in)",
+            "s[f]" if isinstance(spec.default, str) else "f[f]",
+            accept,
+            minimum=spec.minimum,
+            maximum=spec.maximum,
+            read=lambda _: standing,
+        )
 
     def _tape(self) -> Iterator[Endpoint]:
         yield self._load("load", "a")

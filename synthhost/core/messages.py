@@ -18,6 +18,7 @@ import numpy as np
 
 from synthhost.core.arrays import Features
 from synthhost.core.errors import RecordingError
+from synthhost.core.options import OptionValue
 
 NOW = -1
 """`at_sample` of a command that takes effect when it arrives."""
@@ -78,6 +79,18 @@ class CuePreset:
     track: str
     name: str
     body: dict[str, Any]
+    at_sample: int = NOW
+    origin: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SetOption:
+    """Build a track's model anew under another option, such as fewer steps, then crossfade to it."""
+
+    track: str
+    option: str
+    value: OptionValue
+    crossfade_ms: float
     at_sample: int = NOW
     origin: int = 0
 
@@ -154,6 +167,7 @@ Command: TypeAlias = (
     | PushMel
     | LoadTape
     | LoadPreset
+    | SetOption
     | CuePreset
     | CommitCue
     | DropCue
@@ -209,6 +223,7 @@ _KINDS = MappingProxyType(
             PushMel,
             LoadTape,
             LoadPreset,
+            SetOption,
             CuePreset,
             CommitCue,
             DropCue,

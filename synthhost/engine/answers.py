@@ -17,6 +17,7 @@ from synthhost.core.messages import (
     LoadTape,
     Panic,
     PushMel,
+    SetOption,
     SetParam,
     StartRecording,
     StopRecording,
@@ -44,6 +45,8 @@ def address_of(command: Command) -> str:
         if command.track == MASTER:
             return f"/master/{command.param}"
         return f"/track/{command.track}/param/{command.param}"
+    if isinstance(command, SetOption):
+        return f"/track/{command.track}/model/{command.option}"
     verb = _ON_A_TRACK.get(type(command))
     if verb is not None:
         return f"/track/{getattr(command, 'track', '')}/{verb}"
@@ -54,6 +57,6 @@ def is_finite(command: Command) -> bool:
     """Whether all numbers of a command can be played. [render thread]"""
     if isinstance(command, SetParam):
         return math.isfinite(command.value)
-    if isinstance(command, LoadPreset | CommitCue):
+    if isinstance(command, LoadPreset | CommitCue | SetOption):
         return math.isfinite(command.crossfade_ms)
     return not isinstance(command, PushMel) or bool(np.isfinite(command.frames).all())

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from synthhost.core.errors import RecordingError
+from synthhost.core.errors import ConfigError, RecordingError
 from synthhost.core.messages import (
     Activate,
     Command,
@@ -15,8 +15,10 @@ from synthhost.core.messages import (
     Failed,
     LoadPreset,
     LoadTape,
+    SetOption,
     StartRecording,
 )
+from synthhost.core.options import settled
 from synthhost.engine.answers import address_of
 from synthhost.engine.loading import (
     Job,
@@ -31,7 +33,7 @@ from synthhost.engine.loading import (
 )
 from synthhost.engine.track import Track
 
-Change = LoadPreset | CuePreset | LoadTape | StartRecording
+Change = LoadPreset | SetOption | CuePreset | LoadTape | StartRecording
 
 MOST_PENDING = 4
 """So many changes of one track may be loading at a time; more would come long after they were asked for."""
@@ -161,15 +163,29 @@ class Changes:
             if _tape_player(track, command.slot) is not None:
                 return TapeJob(ticket, track.playing.voice.runner.spec.mel, command.path)
             self._fail(command, _NO_TAPE)
+        elif isinstance(command, SetOption):
+            return self._option_job(command, track, ticket)
         else:
             return VoiceJob(ticket, command.body, track.live_values())
         return None
 
+    def _option_job(self, command: SetOption, track: Track, ticket: int) -> Job | None:
+        """Return the job of building what plays anew, where everything stands as it does now."""
+        body = track.playing.body
+        try:
+            given = {**(body.get("options") or {}), command.option: command.value}
+            settled(track.playing.option_specs, given, "the track's model")
+        except ConfigError as error:
+            self._fail(command, str(error))
+            return None
+        values = {**track.playing.values, **track.live_values()}
+        return VoiceJob(ticket, {**body, "options": given}, values, kept=True)
+
     def _arrive(
-        self, asked: LoadPreset | CuePreset, prepared: Prepared, changed: Mapping[str, float]
+        self, asked: LoadPreset | SetOption | CuePreset, prepared: Prepared, changed: Mapping[str, float]
     ) -> None:
         for name, value in changed.items():
-            if not name.startswith("fx."):
+            if isinstance(asked, SetOption) or not name.startswith("fx."):
                 prepared.set_param(name, value)
         track = self._tracks[asked.track]
         if isinstance(asked, CuePreset):

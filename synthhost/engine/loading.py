@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from synthhost.core.arrays import Audio
 from synthhost.core.errors import SynthhostError
-from synthhost.core.options import model_of
+from synthhost.core.options import OptionSpec, OptionValue, model_of
 from synthhost.core.params import ParamSpec
 from synthhost.core.specs import MelSpec
 from synthhost.engine.voice import Voice
@@ -21,6 +21,7 @@ class VoiceJob:
     ticket: int
     body: dict[str, Any]
     values: dict[str, float]
+    kept: bool = False  # whether the values hold against what the preset says: it is the one that plays
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,8 @@ class Prepared:
     voice: Voice
     values: dict[str, float]  # of every source and chain parameter, in its own unit
     specs: dict[str, ParamSpec]
+    option_specs: tuple[OptionSpec, ...] = ()  # of its model
+    options: Mapping[str, OptionValue] = field(default_factory=dict)  # where they stand
 
     @property
     def model_reference(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -283,6 +283,8 @@ class Track:
             "bands": spec.bands,
             "model": {"name": spec.name, "family": spec.family, "chunk_frames": voice.chunk_frames},
             "params": [param.as_json() for param in (*voice.params, *STRIP_PARAMS)],
+            "options": [asdict(spec) for spec in playing.option_specs],
+            "option_values": dict(playing.options),
             "macros": playing.body.get("macros", []),
             "values": {**playing.values, **self.strip.values},
         }

@@ -10,7 +10,7 @@ from typing import Any
 from synthhost.core.draws import SeededDraws
 from synthhost.core.errors import ConfigError, SourceError, suggestion
 from synthhost.core.noise import hashes
-from synthhost.core.options import model_of
+from synthhost.core.options import model_of, without_options
 from synthhost.core.seams import Runner, Source
 from synthhost.core.specs import MelSpec
 from synthhost.effects.chain import Chain
@@ -19,6 +19,7 @@ from synthhost.engine.resampler import Resampler
 from synthhost.engine.strip import db_to_linear
 from synthhost.engine.voice import Voice
 from synthhost.host.sounds import file_sha256
+from synthhost.library.model import Model
 from synthhost.library.shelves import load_model
 from synthhost.schema.preset import Preset, start_values
 from synthhost.sources.registry import make_source
@@ -44,14 +45,17 @@ class VoiceFactory:
         self._sample_rate = sample_rate
         self._seed = seed
         self._chunk_of = chunk_of
-        self._models: OrderedDict[str, Runner] = OrderedDict()
+        self._models: OrderedDict[str, Model] = OrderedDict()  # by reference, options included
         self._tapes: OrderedDict[tuple[str, MelSpec], Tape] = OrderedDict()
         self._converters: dict[int, Resampler] = {}  # by the model's rate, never played: copies are
 
-    def runner(self, reference: str) -> Runner:
-        """Return the runner of a model under its options, loaded once."""
+    def model(self, reference: str) -> Model:
+        """Return a model under its options; weights are loaded once for all of them."""
         if reference not in self._models:
-            self._models[reference] = load_model(reference).runner
+            name, options = without_options(reference)
+            near = next((key for key in self._models if without_options(key)[0] == name), None)
+            built = load_model(reference) if near is None else self._models[near].rebuilt(options)
+            self._models[reference] = built
             if len(self._models) > _MODELS_KEPT:
                 self._models.popitem(last=False)
         self._models.move_to_end(reference)
@@ -80,7 +84,9 @@ class VoiceFactory:
         self._tapes.move_to_end(key)
         return self._tapes[key]
 
-    def build(self, body: dict[str, Any], stream: int, live: dict[str, float] | None) -> Prepared:
+    def build(
+        self, body: dict[str, Any], stream: int, live: dict[str, float] | None, *, kept: bool = False
+    ) -> Prepared:
         """Return a voice for a preset, warmed when it joins a track that plays.
 
         Args:
@@ -88,10 +94,12 @@ class VoiceFactory:
             stream: Distinguishes the voice's randomness from every other's.
             live: The track's present values, which hold for every source parameter the preset does not name;
                 None for a voice that begins with the performance, at the very first sample of its stream.
+            kept: Whether those values hold against what the preset says.
         """
         preset = Preset.from_json(body, f"preset {body.get('name', '')}")
         reference = model_of(body)
-        runner = self.runner(reference)
+        model = self.model(reference)
+        runner = model.runner
         seed = int(hashes(self._seed, stream, 0, 1)[0])
         source = self._source(preset, runner, seed)
         said = start_values(preset)
@@ -104,14 +112,16 @@ class VoiceFactory:
             chain,
             SeededDraws.of(seed),
         )
-        values = _settle(preset, said, voice, live or {})
+        values = _settle(preset, said, voice, live or {}, kept=kept)
         voice.trim = db_to_linear(preset.gain_db)
         if live is not None:
             look_back_ms = 1000.0 * runner.spec.receptive_frames * runner.spec.hop_samples
             warm_ms = look_back_ms / runner.spec.sample_rate + _WARM_MS
             voice.warm_up(int(warm_ms * self._sample_rate / 1000.0))
         specs = {spec.name: spec for spec in voice.params}
-        return Prepared(preset.name, preset.as_json(), voice, values, specs)
+        return Prepared(
+            preset.name, preset.as_json(), voice, values, specs, model.option_specs, model.options
+        )
 
     def details(self, prepared: Prepared) -> dict[str, Any]:
         """Return what a replay must know to build the same voice."""
@@ -159,7 +169,9 @@ def _plugins(preset: Preset, said: dict[str, float]) -> list[tuple[str, dict[str
     return plugins
 
 
-def _settle(preset: Preset, said: dict[str, float], voice: Voice, live: dict[str, float]) -> dict[str, float]:
+def _settle(
+    preset: Preset, said: dict[str, float], voice: Voice, live: dict[str, float], *, kept: bool
+) -> dict[str, float]:
     """Stand source and model where the preset and the track's live values want them; return every value."""
     specs = {spec.name: spec for spec in voice.params}
     unknown = sorted(set(said) - set(specs))
@@ -168,11 +180,12 @@ def _settle(preset: Preset, said: dict[str, float], voice: Voice, live: dict[str
             f"preset {preset.name}: nothing is called {unknown[0]!r} in its source, model or chain."
             f"{suggestion(unknown[0], specs)}"
         )
-    carried = {name: live[name] for name in specs if name in live and not name.startswith("fx.")}
-    values = {name: spec.default for name, spec in specs.items()} | carried | said
+    carried = {name: live[name] for name in specs if name in live}
+    moved = said | carried if kept else carried | said
+    values = {name: spec.default for name, spec in specs.items()} | moved
     values = {name: specs[name].clamp(value) for name, value in values.items()}
     for spec in voice.source.params:
         voice.source.jump_param(spec.name, values[spec.name])
-    for spec in voice.runner.controls:
+    for spec in (*voice.runner.controls, *(voice.effects.params if kept else ())):
         voice.set_param(spec.name, values[spec.name])
     return values

@@ -53,5 +53,6 @@ _FITS: MappingProxyType[str, Callable[[Any], bool]] = MappingProxyType(
         "dict[str, Any]": _is_mapping,
         "dict[str, int]": lambda value: _is_mapping(value) and all(map(_is_whole, value.values())),
         "Features": _is_frames,
+        "OptionValue": lambda value: _is_text(value) or _is_number(value),
     }
 )

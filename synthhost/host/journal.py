@@ -25,7 +25,9 @@ from synthhost.host.plan import Plan, SinkPlan
 
 JOURNAL_NAME = "journal.jsonl"
 _FORMAT = "journal/1"
-_ASKS = frozenset(("LoadPreset", "CuePreset", "LoadTape", "StartRecording"))  # each takes the next ticket
+_ASKS = frozenset(  # each takes the next ticket
+    ("LoadPreset", "SetOption", "CuePreset", "LoadTape", "StartRecording")
+)
 
 
 def made_with() -> dict[str, str]:

@@ -42,7 +42,7 @@ class Workshop:
         if isinstance(job, TapeJob):
             tape = self.factory.tape(job.path, job.mel, job.sha256)
             return Loaded(job.ticket, tape, None, {"sounds": self.factory.sounds_of(job.path)})
-        prepared = self.factory.build(job.body, _TICKET_STREAMS + job.ticket, job.values)
+        prepared = self.factory.build(job.body, _TICKET_STREAMS + job.ticket, job.values, kept=job.kept)
         return Loaded(job.ticket, prepared, None, self.factory.details(prepared))
 
 

@@ -62,7 +62,15 @@ class Model:
         return family(self.manifest.family).options
 
     def with_options(self, **options: object) -> Model:
-        """Return the same model built under other options; the weights are shared.
+        """Return the same model with some options decided otherwise; the weights are shared.
+
+        Raises:
+            ConfigError: There is no such option, or no such value.
+        """
+        return self.rebuilt({**self.options, **options})
+
+    def rebuilt(self, options: Mapping[str, object]) -> Model:
+        """Return the same model under these options, all others at their defaults; the weights are shared.
 
         Raises:
             ConfigError: There is no such option, or no such value.
@@ -70,8 +78,7 @@ class Model:
         other = object.__new__(Model)
         other.manifest, other.certificate = self.manifest, self.certificate
         other._package, other._network = self._package, self._network
-        given = {**self.options, **options}
-        other.options = settled(self.option_specs, given, self.manifest.name)
+        other.options = settled(self.option_specs, options, self.manifest.name)
         other.playable, other.runner = _played(self._package, self._network, other.options)
         return other
 

@@ -111,7 +111,7 @@ class Block(nn.Module, ABC, Generic[S]):
         return torch.empty(batch, 0, self.in_channels or 0, device=device)
 
     def prepare(self, pack: Pack = pack_convolution) -> None:
-        """Lay the weights out for `step`, once, before the stream runs; again after weights changed.
+        """Lay the weights out for `step`, once, before the stream runs; again once they were forgotten.
 
         Args:
             pack: Which kernel computes a convolution; the default is the fastest this machine has.

@@ -30,14 +30,16 @@ class WeightedBlock(Block[S]):
         else:
             self.register_parameter("bias", None)
         self._kernel: Kernel | None = None
+        self._packed_by: Pack | None = None
 
     @abstractmethod
     def packed(self, pack: Pack) -> Kernel:
         """Return the kernel that computes this block's pieces."""
 
     def prepare(self, pack: Pack = pack_convolution) -> None:
-        """Lay the weights out for `step`."""
-        self._kernel = self.packed(pack)
+        """Lay the weights out for `step`; where they lie like that, another stream may be playing on them."""
+        if self._kernel is None or self._packed_by is not pack:
+            self._kernel, self._packed_by = self.packed(pack), pack
 
     def forget_packing(self) -> None:
         """Drop the packed weights; the next step packs anew."""
@@ -45,7 +47,8 @@ class WeightedBlock(Block[S]):
 
     def train(self, mode: bool = True) -> Self:
         """Switch training on or off; weights may have changed since they were packed."""
-        self.forget_packing()
+        if mode or self.training:  # else a stream may be playing on them
+            self.forget_packing()
         return super().train(mode)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Self:

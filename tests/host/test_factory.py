@@ -14,6 +14,7 @@ import soundfile
 from synthhost.core.arrays import Audio, Features
 from synthhost.core.draws import Draws
 from synthhost.core.errors import ConfigError, SourceError
+from synthhost.core.options import OptionSpec, settled
 from synthhost.core.params import ParamSpec
 from synthhost.core.specs import MelSpec, ModelSpec
 from synthhost.host import factory as making
@@ -54,7 +55,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def load(name: str) -> Any:
         names.append(name)
-        return SimpleNamespace(runner=Runner(int(name[1:])))
+        return SimpleNamespace(runner=Runner(int(name[1:])), option_specs=(), options={})
 
     monkeypatch.setattr(making, "load_model", load)
     return names
@@ -151,3 +152,41 @@ def test_macros_move_the_source_and_the_chain_before_the_first_sample(
 def test_a_parameter_nobody_has_is_told(factory: VoiceFactory, tone: Path) -> None:
     with pytest.raises(ConfigError, match="'wobble'"):
         factory.build(body(tone, params={"wobble": 1.0}), 0, None)
+
+
+class Stepped:
+    """A model with one option; each build under another value is another runner."""
+
+    option_specs = (OptionSpec("steps", 6, "how many", 1, 50),)
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self.options = settled(self.option_specs, options, "glow")
+        self.runner = Runner(12)
+
+    def rebuilt(self, options: dict[str, Any]) -> Any:
+        return Stepped(options)
+
+
+def test_a_model_is_loaded_once_for_all_its_options(tone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+
+    def load(name: str) -> Any:
+        names.append(name)
+        return Stepped({"steps": 4})
+
+    monkeypatch.setattr(making, "load_model", load)
+    factory = VoiceFactory(RATE, 7, lambda _name, _runner: 3)
+    four = factory.build(body(tone, "glow", options={"steps": 4}), 1, None)
+    nine = factory.build(body(tone, "glow", options={"steps": 9}), 2, None)
+    assert names == ["glow?steps=4"]
+    assert (four.options, nine.options) == ({"steps": 4}, {"steps": 9})
+    assert factory.details(nine)["model"] == "glow?steps=9"
+
+
+def test_values_that_are_kept_hold_against_the_preset(factory: VoiceFactory, tone: Path) -> None:
+    plain = body(tone, params={"speed": 0.5}, chain=[{"effect": "Gain", "params": {"gain_db": -3.0}}])
+    live = {"speed": 0.25, "fx.0.gain_db": -9.0}
+    kept = factory.build(plain, 1, live, kept=True)
+    assert (kept.values["speed"], kept.values["fx.0.gain_db"]) == (0.25, -9.0)
+    said = factory.build(plain, 1, {"speed": 0.25})
+    assert (said.values["speed"], said.values["fx.0.gain_db"]) == (0.5, -3.0)
