@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import struct
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -35,11 +37,13 @@ from synthhost.core.messages import (
     LoadTape,
     Panic,
     PushMel,
+    SetOption,
     SetParam,
     StartRecording,
     StopRecording,
     Sync,
 )
+from synthhost.core.options import OptionSpec
 
 
 def preset(name: str) -> dict[str, Any]:
@@ -278,3 +282,35 @@ def test_prefixes_end_at_whole_parts() -> None:
     assert below("/track/a", "/track/a")
     assert below("/track/a", "/")
     assert not below("/track/ab", "/track/a")
+
+
+OPTIONS = [
+    asdict(OptionSpec("steps", 6, "how many steps", 1, 50)),
+    asdict(OptionSpec("mode", "exact", "how it streams", choices=("exact", "window"))),
+]
+
+
+@pytest.fixture
+def stepped(description: dict[str, Any]) -> AddressTable:
+    described = json.loads(json.dumps({**description}))  # as it comes over the board
+    described["tracks"]["voice"]["options"] = json.loads(json.dumps(OPTIONS))
+    described["tracks"]["voice"]["option_values"] = {"steps": 4}
+    return AddressTable(described, preset, str, str)
+
+
+def test_options_of_the_model_are_set_as_what_they_are(stepped: AddressTable) -> None:
+    (steps,) = asked(stepped, "/track/voice/model/steps", 8.0, 500)
+    assert steps == SetOption("voice", "steps", 8, 500.0, 5, 9)
+    assert type(steps.value) is int
+    (mode,) = asked(stepped, "/track/voice/model/mode", "window")
+    assert (mode.option, mode.value) == ("mode", "window")
+    assert stepped.endpoints["/track/voice/model/steps"].read(Values({})) == 4
+    assert stepped.endpoints["/track/voice/model/mode"].read(Values({})) == "exact"
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("steps", 0), ("steps", "six"), ("mode", "windy"), ("mode", 1)]
+)
+def test_a_value_no_option_can_take_is_refused(stepped: AddressTable, option: str, value: Any) -> None:
+    with pytest.raises(SynthhostError):
+        asked(stepped, f"/track/voice/model/{option}", value)

@@ -1,0 +1,60 @@
+"""An option of a model changes while it plays: the same voice built anew, every control where it stood."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from synthhost.core.messages import Accepted, Activate, Failed, SetOption, SetParam
+from synthhost.core.options import OptionSpec
+from synthhost.engine.loading import VoiceJob
+
+BODY = {"name": "glow", "model": {"omega": 0.05}, "level": 0.5, "echo": True}
+STEPS = OptionSpec("steps", 6, "how many", 1, 50)
+
+
+@pytest.fixture
+def playing(bench: Any) -> Any:
+    made = bench({"a": BODY}, patience=2)
+    track = made.renderer.tracks[0]
+    track.playing = replace(track.playing, option_specs=(STEPS,), options={"steps": 6})
+    return made
+
+
+def test_the_voice_is_built_anew_where_everything_stands(playing: Any) -> None:
+    playing.send(SetParam("a", "level", 0.3), SetParam("a", "fx.0.gain", 0.7))
+    playing.render(64)
+    playing.send(SetOption("a", "steps", 4, 20.0, 70, origin=3))
+    playing.render(128)
+    (job,) = playing.loader.jobs
+    assert isinstance(job, VoiceJob)
+    assert job.kept
+    assert job.body == {**BODY, "options": {"steps": 4}}
+    assert (job.values["level"], job.values["fx.0.gain"]) == (0.3, 0.7)
+    playing.send(SetParam("a", "fx.0.gain", 0.9))
+    assert np.isfinite(playing.render(1024)).all()
+    assert [type(event.command) for event in playing.of(Accepted)][-1] in (Activate, SetParam)
+    assert playing.renderer.tracks[0].playing.body["options"] == {"steps": 4}
+    assert playing.renderer.tracks[0].playing.values["fx.0.gain"] == 0.9  # moved while it was built
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "reason"),
+    [("step", 4, "Did you mean 'steps'"), ("steps", 99, "outside 1 to 50"), ("steps", "few", "a number")],
+)
+def test_what_is_no_option_is_answered(playing: Any, option: str, value: Any, reason: str) -> None:
+    playing.send(SetOption("a", option, value, 20.0, origin=3))
+    playing.render(64)
+    (failed,) = playing.of(Failed)
+    assert (failed.origin, failed.address) == (3, f"/track/a/model/{option}")
+    assert reason in failed.reason
+    assert playing.loader.jobs == []
+
+
+def test_the_description_tells_the_options(playing: Any) -> None:
+    described = playing.renderer.tracks[0].describe()
+    assert described["options"][0]["name"] == "steps"
+    assert described["option_values"] == {"steps": 6}
