@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from synthhost.core.errors import CheckpointError
-from synthhost.streaming.layer import AnyLayer
+from synthhost.streaming.block import AnyBlock
 
 _SHOWN = 6  # names listed before "and N more"
 
 
-def fill(layers: Mapping[str, AnyLayer], tensors: Mapping[str, Tensor]) -> None:
+def fill(layers: Mapping[str, AnyBlock], tensors: Mapping[str, Tensor]) -> None:
     """Copy `tensors` into the layers' parameters; `NAME.weight` and `NAME.bias` belong to layer NAME.
 
     Nothing is written unless all of it fits.

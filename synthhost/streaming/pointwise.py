@@ -59,3 +59,35 @@ class Tanh(Pointwise):
     def forward(self, x: Tensor) -> Tensor:
         """Apply to every value. [render thread]"""
         return torch.tanh(x)
+
+
+class ReLU(Pointwise):
+    """Negative values become 0."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply to every value. [render thread]"""
+        return F.relu(x)
+
+
+class Scale(Pointwise):
+    """Every value times `factor`."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply to every value. [render thread]"""
+        return x * self.factor
+
+
+class Clamp(Pointwise):
+    """Every value kept within `lowest..highest`."""
+
+    def __init__(self, lowest: float, highest: float) -> None:
+        super().__init__()
+        self.lowest, self.highest = lowest, highest
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply to every value. [render thread]"""
+        return x.clamp(self.lowest, self.highest)

@@ -30,7 +30,7 @@ class ConvTranspose(WeightedBlock[TransposeState]):
 
     Input i reaches the raw outputs `i * stride ... i * stride + kernel - 1`, so raw output j is decided once
     input `j // stride` is there. `padding` raw outputs are cropped at the start of the stream, and
-    `padding - output_padding` at its end.
+    `padding - output_padding` at its end; a negative `output_padding` crops more there, as causal layers do.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class ConvTranspose(WeightedBlock[TransposeState]):
         super().__init__((in_channels, out_channels, kernel), out_channels, bias)
         assert kernel >= stride >= 1, (kernel, stride)
         assert padding >= 0, padding
-        assert 0 <= output_padding < max(stride, 1), output_padding
+        assert output_padding < max(stride, 1), output_padding
         self.in_channels, self.out_channels = in_channels, out_channels
         self.kernel, self.stride = kernel, stride
         self.padding, self.output_padding = padding, output_padding
@@ -59,7 +59,9 @@ class ConvTranspose(WeightedBlock[TransposeState]):
         """Transposed-convolve a whole stream, `[batch, in, time]` to `[batch, out, time']`."""
         if not self.total(x.shape[2]):
             return x.new_empty(x.shape[0], self.out_channels, 0)
-        return F.conv_transpose1d(x, self.weight, self.bias, self.stride, self.padding, self.output_padding)
+        longer = max(self.output_padding, 0)
+        y = F.conv_transpose1d(x, self.raw_weight(), self.bias, self.stride, self.padding, longer)
+        return y if self.output_padding >= 0 else y[:, :, : self.output_padding]
 
     def new_state(self, batch: int = 1, draws: Draws | None = None) -> TransposeState:
         """Return the state of a stream that has not begun."""
@@ -109,10 +111,14 @@ class ConvTranspose(WeightedBlock[TransposeState]):
             last + self.padding
         ) // self.stride
 
+    def raw_weight(self) -> Tensor:
+        """Return the kernel that is applied, `[in, out, kernel]`, where a subclass keeps another."""
+        return self.weight
+
     def packed(self, pack: Pack) -> Kernel:
         """Return a convolution with `stride * out` channels: channel `r * out + c` is output r of a group."""
         inputs, outputs, taps = self._overlap + 1, self.out_channels, self.kernel
-        whole = F.pad(self.weight.detach(), (0, inputs * self.stride - taps))
+        whole = F.pad(self.raw_weight().detach(), (0, inputs * self.stride - taps))
         grouped = whole.reshape(self.in_channels, outputs, inputs, self.stride)
         weight = grouped.flip(2).permute(3, 1, 0, 2)  # [stride, out, in, inputs], oldest input first
         weight = weight.reshape(self.stride * outputs, self.in_channels, inputs)
