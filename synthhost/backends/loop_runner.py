@@ -55,6 +55,7 @@ class LoopRunner:
             parameters = sum(tensor.numel() for tensor in self._conditioner.parameters())
             self._conditioner.prepare(pack_for(parameters))
             self._loop = network.loop()
+        self.noise_streams, self.uniform_streams = self._loop.normals, self._loop.uniforms
 
     def new_state(self, batch: int = 1, draws: Draws | None = None) -> LoopRunnerState:
         """Return the state of a stream that has not begun, of `batch` voices in step."""

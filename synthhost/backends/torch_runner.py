@@ -15,6 +15,7 @@ from synthhost.core.params import ParamSpec
 from synthhost.core.specs import ModelSpec
 from synthhost.streaming.block import AnyBlock, State
 from synthhost.streaming.kernels import pack_for
+from synthhost.streaming.noise import Noise
 from synthhost.streaming.timing import burst_samples, hop_samples, look_ahead_samples
 
 
@@ -43,6 +44,8 @@ class TorchRunner:
         self._block = block.eval()
         check_spec(spec, block)
         check_start(spec, block)
+        streams = [part.stream for part in block.modules() if isinstance(part, Noise)]
+        self.noise_streams, self.uniform_streams = max(streams, default=-1) + 1, 0
         self._device = block.no_input(1).device
         with torch.inference_mode():
             block.prepare(pack_for(sum(tensor.numel() for tensor in block.parameters())))

@@ -78,13 +78,28 @@ class TapeDraws:
     levels: NDArray[np.float64] | None = None
 
     @classmethod
-    def of(cls, noise: ArrayLike | None, levels: ArrayLike | None) -> Self:
+    def of(
+        cls,
+        noise: ArrayLike | None,
+        levels: ArrayLike | None,
+        noise_streams: int | None = None,
+        level_streams: int | None = None,
+    ) -> Self:
         """Return draws from anything that is an array of one stream or of several.
 
+        Axes of length 1 do not count, and where it is known how many streams there are, a tape that was
+        recorded index by index is turned.
+
+        Args:
+            noise: Normal values, `[streams, indices]`, `[indices, streams]` or `[indices]`.
+            levels: Uniform values, likewise.
+            noise_streams: How many streams of noise are drawn.
+            level_streams: How many streams of uniform values are drawn.
+
         Raises:
-            FeatureError: A tape is no array of finite numbers, `[streams, indices]` or `[indices]`.
+            FeatureError: A tape is no such array of finite numbers.
         """
-        return cls(_tape("noise", noise), _tape("uniforms", levels))
+        return cls(_tape("noise", noise, noise_streams), _tape("uniforms", levels, level_streams))
 
     @property
     def batch(self) -> int:
@@ -112,18 +127,31 @@ class TapeDraws:
         return SeededDraws.of(seed)
 
 
-def _tape(name: str, values: ArrayLike | None) -> NDArray[np.float64] | None:
+def _tape(name: str, values: ArrayLike | None, streams: int | None) -> NDArray[np.float64] | None:
     if values is None:
         return None
     try:
-        tape = np.atleast_2d(np.asarray(values, dtype=np.float64))
+        given = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise FeatureError(f"{name}: no array of numbers ({error}).") from error
-    if tape.ndim != 2 or not np.isfinite(tape).all():
+    tape = _laid_out(given, streams)
+    if tape is None or not np.isfinite(tape).all():
+        wanted = "streams" if streams is None else str(streams)
         raise FeatureError(
-            f"{name}: a tape of shape {list(tape.shape)}; give finite numbers, [streams, indices]."
+            f"{name}: a tape of shape {list(given.shape)}; give finite numbers, [{wanted}, indices]."
         )
     return tape
+
+
+def _laid_out(given: NDArray[np.float64], streams: int | None) -> NDArray[np.float64] | None:
+    """Return a tape as `[streams, indices]`, or None if it is none."""
+    tape = given if given.ndim <= 2 else given.squeeze()
+    if tape.ndim > 2 or tape.size == 0:
+        return None
+    tape = np.atleast_2d(tape)
+    if streams is not None and tape.shape[0] != streams and tape.shape[1] == streams:
+        tape = tape.T
+    return tape if streams is None or tape.shape[0] == streams else None
 
 
 def _read(

@@ -22,6 +22,8 @@ class Runner(Protocol):
 
     spec: ModelSpec
     controls: tuple[ParamSpec, ...]  # what a running stream can be told, such as temperature
+    noise_streams: int  # how many streams of normal values one voice draws
+    uniform_streams: int  # how many of uniform ones
 
     def new_state(self, batch: int = 1, draws: Draws | None = None) -> Any:
         """Return the state of a stream that has not begun; chance comes from `draws`."""

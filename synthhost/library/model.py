@@ -128,8 +128,10 @@ class Model:
                 uniforms=uniforms,
             )
         frames = self._frames(features, samples, latent)
-        tapes = noise is not None or uniforms is not None
-        draws: Draws = TapeDraws.of(noise, uniforms) if tapes else SeededDraws.of(seed)
+        draws: Draws = SeededDraws.of(seed)
+        if noise is not None or uniforms is not None:
+            streams = self.runner.noise_streams, self.runner.uniform_streams
+            draws = TapeDraws.of(noise, uniforms, *streams)
         stream = self.stream(_CHUNK_FRAMES if chunk_frames is None else chunk_frames, draws=draws)
         if temperature != 1.0:
             stream.set_control("temperature", temperature)

@@ -30,7 +30,16 @@ def test_a_tape_is_read_by_stream_and_index() -> None:
     assert tape.uniforms(0, 1, 2).tolist() == [[0.5, 0.75]]
 
 
-@pytest.mark.parametrize("tape", [[[1.0, float("nan")]], np.zeros((1, 1, 2)), "loud", [[1.0], [1.0, 2.0]]])
+def test_a_tape_recorded_index_by_index_is_turned() -> None:
+    tape = np.arange(12.0).reshape(3, 4)
+    for given in (tape, tape.T, tape[:, None, :], tape[:, None, :, None]):
+        assert TapeDraws.of(given, None, noise_streams=3).normals(2, 1, 2).tolist() == [[9.0, 10.0]]
+    assert TapeDraws.of(None, tape[0][:, None], level_streams=1).uniforms(0, 1, 2).tolist() == [[1.0, 2.0]]
+    with pytest.raises(FeatureError, match=r"give finite numbers, \[5, indices\]"):
+        TapeDraws.of(tape, None, noise_streams=5)
+
+
+@pytest.mark.parametrize("tape", [[[1.0, float("nan")]], np.zeros((2, 3, 2)), "loud", [[1.0], [1.0, 2.0]]])
 def test_what_is_no_tape_is_refused(tape: object) -> None:
     with pytest.raises(FeatureError, match="noise: "):
         TapeDraws.of(tape, None)  # type: ignore[arg-type]
