@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+_LEAST_CHUNK_SAMPLES = 64
+
 
 @dataclass(frozen=True, slots=True)
 class MelSpec:
@@ -37,3 +39,8 @@ class ModelSpec:
     sha256: str  # of the weights file
     burst_samples: int = 0  # what a step may give beyond its frames' samples while a stream starts
     clip_frames: int = 0  # a stream is a clip of so many frames; 0: it goes on for ever
+
+    @property
+    def chunk_unit(self) -> int:
+        """How many frames are worth a step: one, or more where a frame is only a count of samples."""
+        return 1 if self.bands else max(1, _LEAST_CHUNK_SAMPLES // self.hop_samples)

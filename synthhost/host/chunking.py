@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from synthhost.backends.cost import StepCost, cost_per_step
 from synthhost.core.seams import Runner
 
-CHUNKS = (1, 2, 4, 8, 16)
+CHUNKS = (1, 2, 4, 8, 16)  # in units of what is worth a step
 ROOM = 0.75  # the share of one core's time that all models together may need
 _REPEATS_S = 0.6  # how long one chunk size is measured
 _MARGIN_MS = 4.0
@@ -40,7 +40,8 @@ def choose_chunk(runner: Runner, share: float, fixed: int | None = None) -> Choi
         cost = measure(runner, fixed)
         return Choice(fixed, cost, cost.median_seconds <= cost.chunk_seconds)
     tried: list[StepCost] = []
-    for chunk_frames in CHUNKS:
+    for chunk in CHUNKS:
+        chunk_frames = chunk * runner.spec.chunk_unit
         cost = measure(runner, chunk_frames)
         tried.append(cost)
         if cost.median_seconds <= share * cost.chunk_seconds and cost.p99_seconds <= cost.chunk_seconds:

@@ -21,7 +21,7 @@ from synthhost.host.plan import Plan
 from synthhost.host.recording import Recording
 
 _FLUSH_S = 2.0  # of sound between writing out stems
-_DEFAULT_CHUNK_FRAMES = 4
+_DEFAULT_CHUNK = 4  # in units of what is worth a step
 
 Progress = Callable[[int, int], None]
 """Called with the samples done and the samples in all."""
@@ -147,8 +147,8 @@ class OfflineEngine:
             if take.drops:
                 raise RecordingError(f"{take.folder}: blocks were lost while writing. Try a faster disk.")
 
-    def _chunk_of(self, reference: str, _runner: Runner) -> int:
-        return self.plan.chunk_frames.get(reference, _DEFAULT_CHUNK_FRAMES)
+    def _chunk_of(self, reference: str, runner: Runner) -> int:
+        return self.plan.chunk_frames.get(reference, _DEFAULT_CHUNK * runner.spec.chunk_unit)
 
     def _open_stems(self, folder: str, format_name: str) -> Recording:
         """Open a take below the output folder; of several with one name the later ones are numbered."""

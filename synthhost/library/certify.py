@@ -22,7 +22,7 @@ from synthhost.library.model import Model, build_network, model_from
 from synthhost.schema.manifest import Certificate, ChunkCost
 from synthhost.streaming.block import Block
 
-CHUNK_FRAMES = (1, 2, 4, 8, 16)
+CHUNKS = (1, 2, 4, 8, 16)  # in units of what is worth a step
 CHUNKINGS = 8
 
 _SECONDS_A_SIZE = 2.0
@@ -50,7 +50,7 @@ def certify(package: Package, step: Step = lambda what: None) -> Certificate:
     step("look-ahead")
     measured = look_ahead_by_disturbance(model)
     costs = []
-    for chunk_frames in CHUNK_FRAMES:
+    for chunk_frames in (chunk * model.spec.chunk_unit for chunk in CHUNKS):
         step(f"cost of {chunk_frames} frames")
         costs.append(_chunk_cost(model.runner, chunk_frames))
     return Certificate(

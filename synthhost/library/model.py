@@ -24,7 +24,7 @@ from synthhost.schema.manifest import Certificate, Manifest
 from synthhost.streaming.playable import Playable
 from synthhost.streaming.timing import burst_samples, look_ahead_samples, receptive_frames
 
-_CHUNK_FRAMES = 32  # bounds the working memory of a render
+_CHUNK_SAMPLES = 8192  # computed at a time where nothing else is said: bounds the working memory of a render
 _MAX_SAMPLE_RATE = 768_000
 
 
@@ -132,28 +132,29 @@ class Model:
         if noise is not None or uniforms is not None:
             streams = self.runner.noise_streams, self.runner.uniform_streams
             draws = TapeDraws.of(noise, uniforms, *streams)
-        stream = self.stream(_CHUNK_FRAMES if chunk_frames is None else chunk_frames, draws=draws)
+        stream = self.stream(chunk_frames, draws=draws)
         if temperature != 1.0:
             stream.set_control("temperature", temperature)
         sound = np.concatenate([stream.push(frames), stream.flush()])
         return sound if samples is None else sound[:samples]
 
     def stream(
-        self, chunk_frames: int = _CHUNK_FRAMES, *, seed: int = 0, draws: Draws | None = None
+        self, chunk_frames: int | None = None, *, seed: int = 0, draws: Draws | None = None
     ) -> ModelStream:
         """Begin a stream: frames pushed as they come, sound returned as soon as it is decided.
 
         Args:
-            chunk_frames: The most frames computed at once; bounds memory.
+            chunk_frames: The most frames computed at once; bounds memory, and has a good default.
             seed: Of the chance that the model uses, if any.
             draws: What to draw from instead.
 
         Raises:
             FeatureError: If `chunk_frames` is less than 1.
         """
-        if chunk_frames < 1:
+        frames = max(_CHUNK_SAMPLES // self.spec.hop_samples, 1) if chunk_frames is None else chunk_frames
+        if frames < 1:
             raise FeatureError(f"chunk_frames is {chunk_frames}; it must be at least 1.")
-        return ModelStream(self, chunk_frames, draws or SeededDraws.of(seed))
+        return ModelStream(self, frames, draws or SeededDraws.of(seed))
 
     def mel(self, audio: Audio, sample_rate: int) -> Features:
         """Return the features this model was trained on, of any sound.

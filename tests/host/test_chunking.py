@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -30,7 +31,9 @@ class Costs:
 
 def chosen(monkeypatch: pytest.MonkeyPatch, costs: Costs, share: float = 0.75, **fixed: int) -> Choice:
     monkeypatch.setattr(chunking, "cost_per_step", costs)
-    return choose_chunk(object(), share, **fixed)  # type: ignore[arg-type]
+    unit = fixed.pop("unit", 1)
+    runner: Any = SimpleNamespace(spec=SimpleNamespace(chunk_unit=unit))
+    return choose_chunk(runner, share, **fixed)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +46,12 @@ def test_the_smallest_chunk_within_the_share_is_taken(
     choice = chosen(monkeypatch, Costs(fixed_s, 0.0005), share)
     assert (choice.chunk_frames, choice.keeps_up) == (frames, True)
     assert choice.real_time_factor <= share
+
+
+def test_frames_of_a_sample_are_taken_many_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    costs = Costs(0.02, 0.0)
+    assert chosen(monkeypatch, costs, unit=64).chunk_frames == 64
+    assert {frames for frames, _ in costs.asked} == {64}
 
 
 def test_a_chunk_whose_worst_step_is_late_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,7 +152,7 @@ def test_sound_that_has_no_features_is_refused(model: Model, sound: np.ndarray, 
 
 
 def test_a_certificate_measures_what_the_network_promises(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(certifying, "CHUNK_FRAMES", (1, 4))
+    monkeypatch.setattr(certifying, "CHUNKS", (1, 4))
     monkeypatch.setattr(certifying, "_SECONDS_A_SIZE", 0.01)
     steps: list[str] = []
     certificate = certify(package(), steps.append)
