@@ -114,15 +114,18 @@ class Graph(Block[GraphState]):
         self.parts = tuple({id(block): block for block in blocks}.values())
         self.in_channels = in_channels
         self.out_channels = self._channels()[output]
+        self._spent = _last_uses(nodes, output)
         self._check_lengths()
 
     def forward(self, x: Tensor) -> Tensor:
         """Run over a whole stream, `[batch, channels, time]`."""
-        streams = [x]
-        for node in self.nodes:
+        streams = {0: x}
+        for place, node in enumerate(self.nodes):
             given = tuple(streams[one] for one in node.inputs)
             action = node.action
-            streams.append(action.combine(given, 1) if isinstance(action, Join) else action(given[0]))
+            streams[place + 1] = action.combine(given, 1) if isinstance(action, Join) else action(given[0])
+            for one in self._spent[place]:
+                del streams[one]
         return streams[self.output]
 
     def new_state(self, batch: int = 1, draws: Draws | None = None) -> GraphState:
@@ -166,15 +169,17 @@ class Graph(Block[GraphState]):
 
     def _run(self, x: Tensor, state: GraphState, *, ending: bool) -> Tensor:
         """Compute every node once, on what its inputs have decided. [render thread]"""
-        streams = [x]
+        streams = {0: x}
         for place, node in enumerate(self.nodes):
             action = node.action
             if isinstance(action, Join):
                 given = tuple(streams[one] for one in node.inputs)
-                streams.append(action.combine(_aligned(given, state.waiting[place]), 2))
+                streams[place + 1] = action.combine(_aligned(given, state.waiting[place]), 2)
             else:
                 run = action.finish if ending else action.step
-                streams.append(run(streams[node.inputs[0]], state.nodes[place]))
+                streams[place + 1] = run(streams[node.inputs[0]], state.nodes[place])
+            for one in self._spent[place]:
+                del streams[one]
         return streams[self.output]
 
     def _counts(self, n_inputs: int, of: Callable[[AnyBlock, int], int]) -> list[int]:
@@ -217,6 +222,7 @@ class GraphBuilder:
         self.input = Stream(0)
         self._in_channels = in_channels
         self._nodes: list[Node] = []
+        self._names: set[str] = set()
 
     def add(self, name: str, block: AnyBlock, stream: Stream) -> Stream:
         """Put a block on a stream and return what it gives. Names hold no dot and stand once."""
@@ -231,9 +237,22 @@ class GraphBuilder:
         return Graph(self._in_channels, tuple(self._nodes), output)
 
     def _put(self, node: Node) -> Stream:
-        assert all(node.name != other.name for other in self._nodes), node.name
+        assert node.name not in self._names, node.name
+        self._names.add(node.name)
         self._nodes.append(node)
         return Stream(len(self._nodes))
+
+
+def _last_uses(nodes: tuple[Node, ...], output: Stream) -> tuple[tuple[int, ...], ...]:
+    """Return, for every node, the streams that nothing behind it takes: a long graph must not keep them."""
+    last = {place + 1: place for place in range(len(nodes))}
+    for place, node in enumerate(nodes):
+        last.update(dict.fromkeys(node.inputs, place))
+    last.pop(output, None)
+    spent: list[list[int]] = [[] for _ in nodes]
+    for stream, place in last.items():
+        spent[place].append(stream)
+    return tuple(map(tuple, spent))
 
 
 def _aligned(given: tuple[Tensor, ...], waiting: list[Tensor | None]) -> tuple[Tensor, ...]:

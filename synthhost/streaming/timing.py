@@ -5,7 +5,7 @@ from __future__ import annotations
 from synthhost.streaming.block import AnyBlock
 
 _FAR = 1 << 20  # inputs: far beyond every edge of every network
-_START = 1 << 10  # inputs over which a start is looked at
+_START = 1 << 10  # inputs over which a start is followed at most
 
 
 def hop_samples(block: AnyBlock) -> int:
@@ -28,12 +28,25 @@ def receptive_frames(block: AnyBlock) -> int:
 def burst_samples(block: AnyBlock) -> int:
     """Return how many outputs beyond its inputs' hops any step can give while a stream starts.
 
-    A start that mirrors what comes later decides several hops at once.
+    A start that mirrors what comes later decides several hops at once. Followed from the first output on
+    until the stream lies behind its input as it always will.
     """
-    hop = hop_samples(block)
-    lag, most = 0, 0  # how far the stream lies behind at best, and what it can catch up at once
-    for inputs in range(_START):
+    hop, behind_always = hop_samples(block), look_ahead_samples(block)
+    first = _first_deciding_input(block)
+    lag, most = (first - 1) * hop, 0  # how far the stream lies behind at most, and what it can catch up
+    for inputs in range(first, first + _START):
         behind = inputs * hop - block.ready(inputs)
-        lag = max(lag, behind)
         most = max(most, lag - behind)
+        if behind == behind_always:
+            break
+        lag = max(lag, behind)
     return most
+
+
+def _first_deciding_input(block: AnyBlock) -> int:
+    """Return the least number of inputs after which a running stream has given something."""
+    low, high = 0, _FAR  # nothing after low, something after high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if block.ready(middle) else (middle, high)
+    return high
