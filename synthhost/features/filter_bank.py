@@ -1,39 +1,20 @@
-"""Triangular mel filter banks on the Slaney scale (Auditory Toolbox, 1998), normalised to equal area.
-
-The scale is linear below 1 kHz and logarithmic above; it is what librosa calls `htk=False, norm="slaney"`.
-"""
+"""Triangular mel filter banks, spread on a convention's scale and weighed as it weighs them."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from synthhost.core.mel_conventions import convention_of
 from synthhost.core.specs import MelSpec
-
-_HZ_PER_MEL = 200.0 / 3.0  # below the knee
-_KNEE_HZ = 1000.0
-_KNEE_MEL = _KNEE_HZ / _HZ_PER_MEL
-_LOG_STEP = np.log(6.4) / 27.0  # above the knee: 27 mels from 1 kHz to 6.4 kHz
-
-
-def hz_to_mel(hz: ArrayLike) -> NDArray[np.float64]:
-    """Return Slaney mels for frequencies in Hz, any shape."""
-    frequency = np.asarray(hz, dtype=np.float64)
-    above = _KNEE_MEL + np.log(np.maximum(frequency, _KNEE_HZ) / _KNEE_HZ) / _LOG_STEP
-    return np.where(frequency < _KNEE_HZ, frequency / _HZ_PER_MEL, above)
-
-
-def mel_to_hz(mel: ArrayLike) -> NDArray[np.float64]:
-    """Return frequencies in Hz for Slaney mels, any shape."""
-    mels = np.asarray(mel, dtype=np.float64)
-    above = _KNEE_HZ * np.exp(_LOG_STEP * (np.maximum(mels, _KNEE_MEL) - _KNEE_MEL))
-    return np.where(mels < _KNEE_MEL, mels * _HZ_PER_MEL, above)
+from synthhost.features.mel_scales import hz_to_mel, mel_to_hz
 
 
 def band_edges_hz(spec: MelSpec) -> NDArray[np.float64]:
     """Return the triangles' corners, `[bands + 2]`: band b rises from b, peaks at b + 1, ends at b + 2."""
-    low, high = hz_to_mel(spec.fmin_hz), hz_to_mel(spec.fmax_hz)
-    return mel_to_hz(np.linspace(low, high, spec.bands + 2))
+    scale = convention_of(spec).scale
+    low, high = hz_to_mel(spec.fmin_hz, scale), hz_to_mel(spec.fmax_hz, scale)
+    return mel_to_hz(np.linspace(low, high, spec.bands + 2), scale)
 
 
 def band_centres_hz(spec: MelSpec) -> NDArray[np.float64]:
@@ -46,17 +27,26 @@ def hz_to_band(spec: MelSpec, hz: ArrayLike) -> NDArray[np.float64]:
 
     Band b's centre maps to exactly b; below the first centre the index is negative, above the last it
     exceeds `bands - 1`.
+
+    [render thread]
     """
-    low, high = hz_to_mel(spec.fmin_hz), hz_to_mel(spec.fmax_hz)
-    return (hz_to_mel(hz) - low) / (high - low) * (spec.bands + 1) - 1.0
+    scale = convention_of(spec).scale
+    low, high = hz_to_mel(spec.fmin_hz, scale), hz_to_mel(spec.fmax_hz, scale)
+    return (hz_to_mel(hz, scale) - low) / (high - low) * (spec.bands + 1) - 1.0
 
 
 def filter_bank(spec: MelSpec) -> NDArray[np.float64]:
-    """Return the weights of each band over the spectrum's bins, `[bands, n_fft // 2 + 1]`."""
+    """Return the weights of each band over the spectrum's bins, `[bands, n_fft // 2 + 1]`.
+
+    A triangle peaks at 1, or has an area of 1 in Hz where the convention says so (librosa's
+    `norm="slaney"`).
+    """
     bins_hz = np.linspace(0.0, spec.sample_rate / 2.0, spec.n_fft // 2 + 1)
     edges = band_edges_hz(spec)
     rising, falling = _rising(bins_hz, edges), _falling(bins_hz, edges)
     triangles = np.maximum(0.0, np.minimum(rising, falling))
+    if not convention_of(spec).equal_area:
+        return triangles
     return triangles * (2.0 / (edges[2:] - edges[:-2]))[:, None]
 
 
