@@ -1,1 +1,125 @@
 """Sample loops of autoregressive networks."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+def processor_level() -> str:
+    """Return what the loops run on: "x86-64-v4", "x86-64-v3", or "baseline" for any processor."""
+
+class WavenetState:
+    """What one voice of a WaveNet remembers."""
+
+    def copy(self) -> WavenetState:
+        """Return an independent state with the same future. [render thread]"""
+
+class WavenetLoop:
+    """WaveNet's recurrence with its weights laid out; any number of voices and threads share it.
+
+    All arrays are C-contiguous. Scales of the network are folded into the weights by whoever gives them.
+
+    Args:
+        first: What an id, or a value, becomes, `[classes or 1, residual]`.
+        first_bias: `[residual]`.
+        dilations: Of each layer, in samples.
+        kernel: Taps of every layer.
+        gate: "tanh-sigmoid", with twice the gated channels, or "relu".
+        convs: `[layers, gates, kernel * residual]`, oldest tap first.
+        conv_biases: `[layers, gates]`.
+        conditions: `[layers, gates, conditions]`; no conditions for what runs by itself.
+        mixes: `[layers, residual + skip, gated]`.
+        mix_biases: `[layers, residual + skip]`.
+        residual_scale: On a layer's input, before its output is added.
+        heads: Each behind a rectifier, `[out, in]`; the last gives the distribution.
+        head_biases: `[out]` of each.
+        distribution: What is drawn from: "softmax", "logistics" or "normal".
+        levels: Ids 0 to `levels` stand for -1 to 1.
+        companding: mu of the mu-law that turns those into amplitudes; 0: none.
+        de_emphasis: Pole of the filter that undoes pre-emphasis; 0: none.
+        gain: On the sound, last.
+        start: What the network hears first: an id, or a value.
+
+    Attributes:
+        conditions: Channels that condition a sample.
+        uniforms: Values uniform in (0, 1) that one sample needs.
+        normals: Standard normal values that one sample needs.
+
+    Raises:
+        ValueError: Sizes do not fit; the message names what.
+    """
+
+    def __init__(
+        self,
+        *,
+        first: NDArray[np.float32],
+        first_bias: NDArray[np.float32],
+        dilations: Sequence[int],
+        kernel: int,
+        gate: Literal["tanh-sigmoid", "relu"],
+        convs: NDArray[np.float32],
+        conv_biases: NDArray[np.float32],
+        conditions: NDArray[np.float32],
+        mixes: NDArray[np.float32],
+        mix_biases: NDArray[np.float32],
+        residual_scale: float,
+        heads: Sequence[NDArray[np.float32]],
+        head_biases: Sequence[NDArray[np.float32]],
+        distribution: Literal["softmax", "logistics", "normal"],
+        levels: float,
+        companding: float,
+        de_emphasis: float,
+        gain: float,
+        start: float,
+    ) -> None: ...
+    @property
+    def conditions(self) -> int: ...
+    @property
+    def uniforms(self) -> int: ...
+    @property
+    def normals(self) -> int: ...
+    def new_state(self) -> WavenetState:
+        """Return the state of a voice that has not begun."""
+
+    def run(
+        self,
+        condition: NDArray[np.float32],
+        uniforms: NDArray[np.float64],
+        normals: NDArray[np.float32],
+        temperature: float,
+        state: WavenetState,
+        out: NDArray[np.float32],
+        values: NDArray[np.float32] | None = None,
+    ) -> None:
+        """Make the next samples of one voice, without Python's lock.
+
+        Args:
+            condition: `[samples, conditions]`.
+            uniforms: `[samples, uniforms]`.
+            normals: `[samples, normals]`.
+            temperature: 0 takes the likeliest.
+            state: Of this voice; moved on.
+            out: `[samples]`, written in place.
+            values: `[samples]`, written in place with what was drawn: ids, or values before companding,
+                filter and gain are undone.
+
+        Raises:
+            ValueError: Sizes do not fit, or the state belongs to another loop.
+
+        [render thread]
+        """
+
+    def hear(
+        self, condition: NDArray[np.float32], values: NDArray[np.float32], state: WavenetState
+    ) -> None:
+        """Let a voice hear ids or values in place of what it would have heard next, and go on from there.
+
+        Args:
+            condition: `[samples, conditions]`.
+            values: `[samples]`; the last is what the next sample is made from.
+            state: Of this voice; moved on.
+
+        Raises:
+            ValueError: Sizes do not fit, or the state belongs to another loop.
+        """

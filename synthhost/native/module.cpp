@@ -1,6 +1,11 @@
 // The extension module: binds the sample loops to numpy arrays.
 #include <nanobind/nanobind.h>
 
+#include "bindings.hpp"
+#include "kernels.hpp"
+
 NB_MODULE(_loops, module) {
   module.doc() = "Sample loops of autoregressive networks.";
+  module.def("processor_level", [] { return synthhost::kernels().level; });
+  synthhost::bind_wavenet(module);
 }

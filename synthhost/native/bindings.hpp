@@ -1,0 +1,10 @@
+// One function for each loop that adds it to the module.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+namespace synthhost {
+
+void bind_wavenet(nanobind::module_& module);
+
+}  // namespace synthhost
