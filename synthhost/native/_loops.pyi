@@ -110,9 +110,7 @@ class WavenetLoop:
         [render thread]
         """
 
-    def hear(
-        self, condition: NDArray[np.float32], values: NDArray[np.float32], state: WavenetState
-    ) -> None:
+    def hear(self, condition: NDArray[np.float32], values: NDArray[np.float32], state: WavenetState) -> None:
         """Let a voice hear ids or values in place of what it would have heard next, and go on from there.
 
         Args:
