@@ -21,15 +21,15 @@ class LoopState(Protocol):
 
 
 class SampleLoop(Protocol):
-    """The recurrence of one network with its weights laid out, computed a sample at a time in compiled code.
+    """The recurrence of one network with its weights laid out, computed a sample at a time in compiled code."""
 
-    Attributes:
-        uniforms: Values uniform in (0, 1) that one sample needs.
-        normals: Standard normal values that one sample needs.
-    """
+    @property
+    def uniforms(self) -> int:
+        """Return how many values uniform in (0, 1) one sample needs."""
 
-    uniforms: int
-    normals: int
+    @property
+    def normals(self) -> int:
+        """Return how many standard normal values one sample needs."""
 
     def new_state(self) -> Any:
         """Return the state of a voice that has not begun."""
