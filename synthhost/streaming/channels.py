@@ -1,4 +1,4 @@
-"""Blocks that look at one moment at a time and know their channels: affine maps and slices."""
+"""Blocks that look at one moment at a time and know their channels: affine maps, offsets and slices."""
 
 from __future__ import annotations
 
@@ -66,6 +66,25 @@ class Affine(ChannelWise):
         if channel_axis == 1:
             return x * self.weight[:, None] + self.bias[:, None]
         return x * self.weight + self.bias
+
+
+class Offset(ChannelWise):
+    """`x + values`, one for every channel, that were computed and not learned.
+
+    Args:
+        values: `[channels]`; kept as they are, in their precision and on their device.
+    """
+
+    values: Tensor
+
+    def __init__(self, values: Tensor) -> None:
+        super().__init__()
+        self.in_channels = self.out_channels = values.shape[0]
+        self.register_buffer("values", values.detach())
+
+    def apply_to(self, x: Tensor, channel_axis: int) -> Tensor:
+        """Shift every channel. [render thread]"""
+        return x + (self.values[:, None] if channel_axis == 1 else self.values)
 
 
 class Standardise(ChannelWise):

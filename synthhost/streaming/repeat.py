@@ -1,4 +1,4 @@
-"""Nearest-neighbour resampling by whole factors."""
+"""Nearest-neighbour resampling by whole factors, and the count of samples that frames fill."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Repeat(Block[State]):
     """Every sample `factor` times; any number of channels, none included."""
 
     in_channels = None
-    out_channels = None
+    out_channels: int | None = None
 
     def __init__(self, factor: int) -> None:
         super().__init__()
@@ -47,3 +47,17 @@ class Repeat(Block[State]):
     def support(self, first: int, last: int) -> tuple[int, int]:
         """Return the first and last input that outputs `first` to `last` repeat."""
         return first // self.factor, last // self.factor
+
+
+class Clock(Repeat):
+    """As many samples of no channels as `factor` a frame: what noise stands beside."""
+
+    out_channels = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return `[batch, 0, time * factor]` beside `[batch, any, time]`."""
+        return super().forward(x[:, :0])
+
+    def step(self, x: Tensor, state: State) -> Tensor:
+        """Count the next piece. [render thread]"""
+        return super().step(x[:, :, :0], state)
