@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,6 +18,7 @@ from synthhost.core.errors import FeatureError
 from synthhost.families.family import SEED, TEMPERATURE, Family
 from synthhost.families.samplernn_hyper import HOP_SAMPLES, SampleRnnHyper
 from synthhost.families.weights import fill_parameters
+from synthhost.native._loops import SampleRnnLoop
 from synthhost.streaming.autoregressive import Autoregressive, SampleLoop
 from synthhost.streaming.repeat import Repeat
 
@@ -33,7 +36,8 @@ class SampleRnn(Autoregressive):
         self.hyper = hyper
         self.conditioner = Repeat(HOP_SAMPLES)
         tiers = zip(hyper.spans, hyper.frame_sizes, strict=True)
-        self.frame_level_rnns = nn.ModuleList([FrameTier(hyper, span, size) for span, size in tiers])
+        self._tiers = tuple(FrameTier(hyper, span, size) for span, size in tiers)
+        self.frame_level_rnns = nn.ModuleList(self._tiers)
         self.sample_level_mlp = SampleMlp(hyper)
 
     def forward(self, ids: Tensor, hidden: list[Tensor] | None = None) -> tuple[Tensor, list[Tensor]]:
@@ -57,10 +61,10 @@ class SampleRnn(Autoregressive):
             )
         condition: Tensor | None = None
         after: list[Tensor] = []
-        for place in reversed(range(len(self.frame_level_rnns))):
+        for place in reversed(range(len(self._tiers))):
             frames = self._frames(ids, self.hyper.spans[place])
             before = None if hidden is None else hidden[place]
-            condition, state = self.frame_level_rnns[place](frames, condition, before)
+            condition, state = self._tiers[place](frames, condition, before)
             after.insert(0, state)
         recent = ids[:, look_back - self.hyper.frame_sizes[0] :]
         predicted: Tensor = self.sample_level_mlp(recent, condition)
@@ -68,7 +72,23 @@ class SampleRnn(Autoregressive):
 
     def loop(self) -> SampleLoop:
         """Lay the weights out for the compiled loop; again after weights changed."""
-        raise NotImplementedError
+        tiers, mlp = self._tiers, self.sample_level_mlp
+        return SampleRnnLoop(
+            inputs=[_array(tier.input_expand.weight[:, :, 0]) for tier in tiers],
+            input_biases=[_array(tier.input_expand.bias) for tier in tiers],
+            from_inputs=[tier.of_all_layers("weight_ih") for tier in tiers],
+            from_input_biases=[tier.of_all_layers("bias_ih") for tier in tiers],
+            from_hiddens=[tier.of_all_layers("weight_hh") for tier in tiers],
+            from_hidden_biases=[tier.of_all_layers("bias_hh") for tier in tiers],
+            starts=[_array(tier.h0) for tier in tiers],
+            upsamplings=[_array(tier.upsampling.conv_t.weight.permute(2, 1, 0)) for tier in tiers],
+            upsampling_biases=[_array(tier.upsampling.bias.T) for tier in tiers],
+            taps=mlp.table(),
+            hidden=_array(mlp.hidden.weight[:, :, 0]),
+            hidden_bias=_array(mlp.hidden.bias),
+            output=_array(mlp.output.weight[:, :, 0]),
+            output_bias=_array(mlp.output.bias),
+        )
 
     def _frames(self, ids: Tensor, span: int) -> Tensor:
         """Return what a tier sees, `[batch, frames, span]`, in -2 to 2: the published scale."""
@@ -103,6 +123,11 @@ class FrameTier(nn.Module):
         y, hidden = self.rnn(x, hidden)
         assert hidden is not None
         return self.upsampling(y), hidden
+
+    def of_all_layers(self, name: str) -> NDArray[np.float32]:
+        """Return one of the recurrent layers' tensors, such as `weight_hh`, as `[n_rnn, 3 * dim, ...]`."""
+        layers = range(self.rnn.num_layers)
+        return _array(torch.stack([getattr(self.rnn, f"{name}_l{layer}") for layer in layers]))
 
 
 class Upsampling(nn.Module):
@@ -140,6 +165,14 @@ class SampleMlp(nn.Module):
         logits = self.output(F.relu(self.hidden(x))).transpose(1, 2)
         return F.log_softmax(logits, dim=2)
 
+    def table(self) -> NDArray[np.float32]:
+        """Return what an id at each place adds to the first layer, `[frame_size, q_levels, dim]`.
+
+        Embedding and convolution together have no more numbers than the convolution alone.
+        """
+        rows = torch.einsum("dek,qe->kqd", self.input.weight.double(), self.embedding.weight.double())
+        return _array(rows)
+
 
 def build(hyper: SampleRnnHyper) -> SampleRnn:
     """Return the network with fresh random weights."""
@@ -160,6 +193,11 @@ def load_weights(network: SampleRnn, tensors: Mapping[str, Tensor]) -> None:
         CheckpointError: Tensors are missing, left over, of another shape or not finite.
     """
     fill_parameters(dict(network.named_parameters()), tensors)
+
+
+def _array(tensor: Tensor | None) -> NDArray[np.float32]:
+    assert tensor is not None
+    return np.ascontiguousarray(tensor.detach().float().cpu().numpy())
 
 
 FAMILY = Family(

@@ -1,7 +1,6 @@
 """Sample loops of autoregressive networks."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +56,7 @@ class WavenetLoop:
         first_bias: NDArray[np.float32],
         dilations: Sequence[int],
         kernel: int,
-        gate: Literal["tanh-sigmoid", "relu"],
+        gate: str,
         convs: NDArray[np.float32],
         conv_biases: NDArray[np.float32],
         conditions: NDArray[np.float32],
@@ -66,7 +65,7 @@ class WavenetLoop:
         residual_scale: float,
         heads: Sequence[NDArray[np.float32]],
         head_biases: Sequence[NDArray[np.float32]],
-        distribution: Literal["softmax", "logistics", "normal"],
+        distribution: str,
         levels: float,
         companding: float,
         de_emphasis: float,
@@ -120,4 +119,97 @@ class WavenetLoop:
 
         Raises:
             ValueError: Sizes do not fit, or the state belongs to another loop.
+        """
+
+class SampleRnnState:
+    """What one voice of a SampleRNN remembers."""
+
+    def copy(self) -> SampleRnnState:
+        """Return an independent state with the same future. [render thread]"""
+
+class SampleRnnLoop:
+    """SampleRNN's recurrence with its weights laid out; any number of voices and threads share it.
+
+    A voice begins with silence behind it, ids of half the levels. Tiers run at the samples that their spans
+    divide, so the work comes in bursts: most of it at every 16th and 64th sample, for frames as long.
+
+    All arrays are C-contiguous. Lists hold one array for each recurrent tier, the lowest first; gates are
+    reset, update, new, below each other.
+
+    Args:
+        inputs: From the samples a frame covers, in -2 to 2, `[dim, span]`; a span is the tier's frame size
+            times the span below.
+        input_biases: `[dim]`.
+        from_inputs: `[layers, 3 * dim, dim]`.
+        from_input_biases: `[layers, 3 * dim]`.
+        from_hiddens: `[layers, 3 * dim, dim]`.
+        from_hidden_biases: `[layers, 3 * dim]`.
+        starts: Hidden states that a voice begins with, `[layers, dim]`.
+        upsamplings: What each position in a frame hears, `[frame_size, dim, dim]`.
+        upsampling_biases: `[frame_size, dim]`.
+        taps: What an id at each of the latest places adds, oldest first, `[frame_size, levels, dim]`.
+        hidden: Behind a rectifier, `[dim, dim]`.
+        hidden_bias: `[dim]`.
+        output: Behind a rectifier, `[levels, dim]`.
+        output_bias: `[levels]`.
+
+    Attributes:
+        conditions: 0, it runs by itself.
+        uniforms: Values uniform in (0, 1) that one sample needs.
+        normals: Standard normal values that one sample needs.
+
+    Raises:
+        ValueError: Sizes do not fit; the message names what.
+    """
+
+    def __init__(
+        self,
+        *,
+        inputs: Sequence[NDArray[np.float32]],
+        input_biases: Sequence[NDArray[np.float32]],
+        from_inputs: Sequence[NDArray[np.float32]],
+        from_input_biases: Sequence[NDArray[np.float32]],
+        from_hiddens: Sequence[NDArray[np.float32]],
+        from_hidden_biases: Sequence[NDArray[np.float32]],
+        starts: Sequence[NDArray[np.float32]],
+        upsamplings: Sequence[NDArray[np.float32]],
+        upsampling_biases: Sequence[NDArray[np.float32]],
+        taps: NDArray[np.float32],
+        hidden: NDArray[np.float32],
+        hidden_bias: NDArray[np.float32],
+        output: NDArray[np.float32],
+        output_bias: NDArray[np.float32],
+    ) -> None: ...
+    @property
+    def conditions(self) -> int: ...
+    @property
+    def uniforms(self) -> int: ...
+    @property
+    def normals(self) -> int: ...
+    def new_state(self) -> SampleRnnState:
+        """Return the state of a voice that has not begun."""
+
+    def run(
+        self,
+        condition: NDArray[np.float32],
+        uniforms: NDArray[np.float64],
+        normals: NDArray[np.float32],
+        temperature: float,
+        state: SampleRnnState,
+        out: NDArray[np.float32],
+    ) -> None:
+        """Make the next samples of one voice, without Python's lock.
+
+        Args:
+            condition: `[samples, 0]`.
+            uniforms: `[samples, 1]`.
+            normals: `[samples, 0]`.
+            temperature: 0 takes the likeliest.
+            state: Of this voice; moved on.
+            out: `[samples]`, written in place: `2 * id / levels - 1`.
+
+        Raises:
+            ValueError: Sizes do not fit, or the state belongs to another loop.
+
+        [render thread]
         """

@@ -7,5 +7,6 @@
 NB_MODULE(_loops, module) {
   module.doc() = "Sample loops of autoregressive networks.";
   module.def("processor_level", [] { return synthhost::kernels().level; });
+  synthhost::bind_samplernn(module);
   synthhost::bind_wavenet(module);
 }

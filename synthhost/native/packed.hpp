@@ -44,7 +44,21 @@ inline void expect(const char* what, std::size_t found, std::size_t wanted) {
   }
 }
 
+// Returns a size that may not be 0.
+inline std::size_t at_least_one(const char* what, std::size_t found) {
+  if (found == 0) throw std::invalid_argument(std::string(what) + " is 0; there must be at least 1.");
+  return found;
+}
+
 inline std::size_t padded(std::size_t count) { return (count + kHalfPanel - 1) / kHalfPanel * kHalfPanel; }
+
+// Adds `parts` values of `each`, every part padded.
+inline void append_padded(Floats& to, const float* from, std::size_t parts, std::size_t each) {
+  for (std::size_t part = 0; part < parts; ++part) {
+    to.insert(to.end(), from + part * each, from + (part + 1) * each);
+    to.resize(to.size() + padded(each) - each, 0.0f);
+  }
+}
 
 // A matrix `[rows, columns]` laid out in panels: within one, input after input, all its rows beside each
 // other. Rows may come in parts that each begin at a multiple of kHalfPanel; `outputs` counts the padding.

@@ -2,8 +2,6 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/vector.h>
 
-#include <tuple>
-
 #include "arrays.hpp"
 #include "bindings.hpp"
 #include "samplernn_loop.hpp"
@@ -15,23 +13,64 @@ namespace synthhost {
 
 namespace {
 
-SampleRnnTierWeights tier_of(const Weights2& input, const Weights1& input_bias, const Weights3& from_input,
-                             const Weights2& from_input_bias, const Weights3& from_hidden,
-                             const Weights2& from_hidden_bias, const Weights2& start, const Weights3& upsampling,
-                             const Weights2& upsampling_bias) {
-  SampleRnnTierWeights tier;
-  tier.input = matrix_of(input);
-  tier.input_bias = floats_of(input_bias);
-  tier.from_input = matrix_of(from_input);
-  tier.from_input_bias = floats_of(from_input_bias);
-  tier.from_hidden = matrix_of(from_hidden);
-  tier.from_hidden_bias = floats_of(from_hidden_bias);
-  tier.start = floats_of(start);
-  tier.upsampling = matrix_of(upsampling);
-  tier.upsampling_bias = floats_of(upsampling_bias);
-  return tier;
+// One array for each tier, the lowest first.
+using Each1 = std::vector<Weights1>;
+using Each2 = std::vector<Weights2>;
+using Each3 = std::vector<Weights3>;
+
+void make_loop(SampleRnnLoop* memory, const Each2& inputs, const Each1& input_biases, const Each3& from_inputs,
+               const Each2& from_input_biases, const Each3& from_hiddens, const Each2& from_hidden_biases,
+               const Each2& starts, const Each3& upsamplings, const Each2& upsampling_biases,
+               const Weights3& taps, const Weights2& hidden, const Weights1& hidden_bias,
+               const Weights2& output, const Weights1& output_bias) {
+  for (const std::size_t found :
+       {input_biases.size(), from_inputs.size(), from_input_biases.size(), from_hiddens.size(),
+        from_hidden_biases.size(), starts.size(), upsamplings.size(), upsampling_biases.size()}) {
+    expect("the number of tiers", found, inputs.size());
+  }
+  SampleRnnWeights weights;
+  for (std::size_t n = 0; n < inputs.size(); ++n) {
+    weights.tiers.push_back({matrix_of(inputs[n]), floats_of(input_biases[n]), matrix_of(from_inputs[n]),
+                             matrix_of(from_hiddens[n]), floats_of(from_input_biases[n]),
+                             floats_of(from_hidden_biases[n]), floats_of(starts[n]), matrix_of(upsamplings[n]),
+                             floats_of(upsampling_biases[n])});
+  }
+  weights.taps = matrix_of(taps);
+  weights.hidden = matrix_of(hidden);
+  weights.hidden_bias = floats_of(hidden_bias);
+  weights.output = matrix_of(output);
+  weights.output_bias = floats_of(output_bias);
+  new (memory) SampleRnnLoop(weights);
+}
+
+void run(const SampleRnnLoop& loop, const Array<const float, 2>& condition,
+         const Array<const double, 2>& uniforms, const Array<const float, 2>& normals, double temperature,
+         SampleRnnState& state, const Array<float, 1>& out) {
+  const std::size_t samples = out.shape(0);
+  expect_shape("condition", condition.shape(0), condition.shape(1), samples, loop.conditions());
+  expect_shape("uniforms", uniforms.shape(0), uniforms.shape(1), samples, loop.uniforms());
+  expect_shape("normals", normals.shape(0), normals.shape(1), samples, loop.normals());
+  loop.check(state);
+  const nb::gil_scoped_release released;
+  loop.run(uniforms.data(), temperature, state, samples, out.data());
 }
 
 }  // namespace
+
+void bind_samplernn(nb::module_& module) {
+  nb::class_<SampleRnnState>(module, "SampleRnnState").def("copy", [](const SampleRnnState& state) {
+    return state;
+  });
+  nb::class_<SampleRnnLoop>(module, "SampleRnnLoop")
+      .def("__init__", make_loop, nb::kw_only(), "inputs"_a, "input_biases"_a, "from_inputs"_a,
+           "from_input_biases"_a, "from_hiddens"_a, "from_hidden_biases"_a, "starts"_a, "upsamplings"_a,
+           "upsampling_biases"_a, "taps"_a, "hidden"_a, "hidden_bias"_a, "output"_a, "output_bias"_a)
+      .def_prop_ro("conditions", &SampleRnnLoop::conditions)
+      .def_prop_ro("uniforms", &SampleRnnLoop::uniforms)
+      .def_prop_ro("normals", &SampleRnnLoop::normals)
+      .def("new_state", &SampleRnnLoop::new_state)
+      .def("run", run, "condition"_a.noconvert(), "uniforms"_a.noconvert(), "normals"_a.noconvert(),
+           "temperature"_a, "state"_a, "out"_a.noconvert());
+}
 
 }  // namespace synthhost

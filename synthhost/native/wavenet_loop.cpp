@@ -15,19 +15,6 @@ constexpr std::size_t kBlock = 16;  // samples whose conditions are computed tog
 
 void copy(const float* from, float* to, std::size_t count) { std::memcpy(to, from, count * sizeof(float)); }
 
-// `parts` values each, every part padded.
-void append_padded(Floats& to, const float* from, std::size_t parts, std::size_t each) {
-  for (std::size_t part = 0; part < parts; ++part) {
-    to.insert(to.end(), from + part * each, from + (part + 1) * each);
-    to.resize(to.size() + padded(each) - each, 0.0f);
-  }
-}
-
-std::size_t at_least_one(const char* what, std::size_t found) {
-  if (found == 0) throw std::invalid_argument(std::string(what) + " is 0; there must be at least 1.");
-  return found;
-}
-
 }  // namespace
 
 WavenetLoop::WavenetLoop(const WavenetWeights& weights, const WavenetOutput& output)
