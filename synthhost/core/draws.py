@@ -101,6 +101,10 @@ class TapeDraws:
         """
         return cls(_tape("noise", noise, noise_streams), _tape("uniforms", levels, level_streams))
 
+    def lengthened(self, heard: int, made: int) -> Self:
+        """Return tapes that reach `made` indices where they reach `heard`: the rest is made and cut away."""
+        return type(self)(_lengthened(self.noise, heard, made), _lengthened(self.levels, heard, made))
+
     @property
     def batch(self) -> int:
         """Return 1."""
@@ -152,6 +156,12 @@ def _laid_out(given: NDArray[np.float64], streams: int | None) -> NDArray[np.flo
     if streams is not None and tape.shape[0] != streams and tape.shape[1] == streams:
         tape = tape.T
     return tape if streams is None or tape.shape[0] == streams else None
+
+
+def _lengthened(tape: NDArray[np.float64] | None, heard: int, made: int) -> NDArray[np.float64] | None:
+    if tape is None or not heard <= tape.shape[1] < made:
+        return tape
+    return np.pad(tape, ((0, 0), (0, made - tape.shape[1])), mode="edge")
 
 
 def _read(

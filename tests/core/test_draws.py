@@ -53,3 +53,10 @@ def test_a_tape_that_ends_too_early_or_is_missing_is_told() -> None:
         tape.normals(1, 0, 1)
     with pytest.raises(FeatureError, match="Pass uniforms="):
         tape.uniforms(0, 0, 1)
+
+
+def test_a_tape_need_not_reach_what_is_made_and_cut_away() -> None:
+    tape = TapeDraws.of([1.0, 2.0, 3.0], None)
+    assert tape.lengthened(heard=3, made=5).normals(0, 0, 5).tolist()[0][:3] == [1.0, 2.0, 3.0]
+    with pytest.raises(FeatureError, match="ends before index 5"):
+        tape.lengthened(heard=4, made=5).normals(0, 0, 5)
