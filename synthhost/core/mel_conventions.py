@@ -107,13 +107,8 @@ def convention_of(spec: MelSpec) -> MelConvention:
     """
     row = MEL_CONVENTIONS.get(spec.convention)
     if row is None:
-        raise FeatureError(unknown_convention(spec.convention))
+        raise FeatureError(
+            f"mel convention {spec.convention[:64]!r} is not known."
+            f"{suggestion(spec.convention, MEL_CONVENTIONS)} Known: {', '.join(MEL_CONVENTIONS)}."
+        )
     return row
-
-
-def unknown_convention(name: str) -> str:
-    """Return the sentence that no convention goes by a name."""
-    return (
-        f"mel convention {name[:64]!r} is not known.{suggestion(name, MEL_CONVENTIONS)} "
-        f"Known: {', '.join(MEL_CONVENTIONS)}."
-    )

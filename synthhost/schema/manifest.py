@@ -6,9 +6,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from synthhost.core.mel_conventions import MEL_CONVENTIONS
 from synthhost.core.specs import MelSpec
 from synthhost.schema.patterns import LINE_PATTERN, SHA256_PATTERN, SLUG_PATTERN, TEXT_PATTERN
 from synthhost.schema.reading import Document, Entry, refusal
+from synthhost.schema.sentences import unknown_name
 
 Slug = Annotated[str, Field(pattern=SLUG_PATTERN, max_length=64)]
 Line = Annotated[str, Field(pattern=LINE_PATTERN, max_length=200)]
@@ -17,9 +19,9 @@ Sha256 = Annotated[str, Field(pattern=SHA256_PATTERN)]
 
 
 class MelEntry(Entry):
-    """The mel convention a model was trained on; rate and hop are the model's own."""
+    """The mel convention a model was trained on, and its numbers; rate and hop are the model's own."""
 
-    convention: Line
+    convention: Line  # a row of `MEL_CONVENTIONS`
     n_fft: Annotated[int, Field(ge=16, le=65536)]
     win_samples: Annotated[int, Field(ge=1, le=65536)]
     bands: Annotated[int, Field(ge=1, le=1024)]
@@ -51,6 +53,8 @@ class Manifest(Document):
         mel = self.mel
         if mel is None:
             return self
+        if mel.convention not in MEL_CONVENTIONS:
+            raise refusal(f"mel.convention: {unknown_name(mel.convention, MEL_CONVENTIONS)}")
         if self.hop_samples > mel.n_fft or mel.win_samples > mel.n_fft:
             raise refusal("mel.n_fft: must be at least hop_samples and mel.win_samples.")
         if not mel.fmin_hz < mel.fmax_hz <= self.sample_rate / 2:

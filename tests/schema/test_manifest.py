@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from synthhost.core.errors import ConfigError
+from synthhost.core.mel_conventions import MEL_CONVENTIONS
 from synthhost.core.specs import MelSpec
 from synthhost.schema.manifest import Certificate, Manifest, mel_entry
 from synthhost.schema.strict_yaml import dump_yaml
@@ -63,6 +64,14 @@ def test_the_mel_convention_comes_back_with_rate_and_hop() -> None:
     assert mel_entry(spec).model_dump() == MEL
 
 
+@pytest.mark.parametrize("name", MEL_CONVENTIONS)
+def test_every_convention_is_stored_with_its_numbers(name: str) -> None:
+    spec = MEL_CONVENTIONS[name].published
+    plain = {**MODEL, "hop_samples": spec.hop_samples, "mel": mel_entry(spec).model_dump()}
+    written = dump_yaml(Manifest.from_json(plain, "here").as_json())
+    assert Manifest.from_yaml(written, "here").mel_spec() == spec
+
+
 def changed(**change: Any) -> dict[str, Any]:
     return {**MODEL, **change}
 
@@ -82,6 +91,7 @@ def changed(**change: Any) -> dict[str, Any]:
         (changed(mel={**MEL, "fmax_hz": 12000.0}), "mel.fmax_hz: must lie above"),
         (changed(mel={**MEL, "log": "dB"}), "mel.log"),
         (changed(mel={**MEL, "floor": 0.0}), "mel.floor"),
+        (changed(mel={**MEL, "convention": "jik867"}), "mel.convention: 'jik867' is not known. Did you mean"),
         (changed(source="a\x1b[2Jb"), "source"),
         ({key: value for key, value in MODEL.items() if key != "licence"}, "'licence' is missing"),
     ],
