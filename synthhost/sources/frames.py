@@ -6,19 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthhost.core.arrays import Features
+from synthhost.core.mel_conventions import convention_of
+from synthhost.core.mel_units import mel_units
 from synthhost.core.noise import uniforms
 from synthhost.core.params import ParamSpec
 from synthhost.core.specs import MelSpec
 from synthhost.sources.frame_queue import FrameQueue
 from synthhost.sources.glide import Glide
-from synthhost.sources.mel_colour import MelColour, log_floor
+from synthhost.sources.mel_colour import MelColour
 from synthhost.sources.ramps import ParamRamps
 from synthhost.sources.source_params import FRAME_PARAMS
 
 FADE_MS = 500.0
 """How long the last frame takes to fade to silence when no other follows."""
 
-_SHIMMER = 0.5  # nats either way, a band and frame: a held frame without it buzzes at the frame rate
+_SHIMMER = 0.5  # nats of loudness either way, a band and frame: held frames without it buzz at the frame rate
 _EXACT_GAP_FRAMES = (
     2  # after so short a gap the stream goes on bit for bit, after a longer one it is mixed in
 )
@@ -37,7 +39,12 @@ class FrameSource:
     params: tuple[ParamSpec, ...] = FRAME_PARAMS
 
     def __init__(self, spec: MelSpec, seed: int = 0) -> None:
-        """Stand silent, waiting for frames."""
+        """Stand silent, waiting for frames.
+
+        Raises:
+            FeatureError: If the convention is not known.
+        """
+        units = mel_units(spec)
         self.spec = spec
         self._seed = seed
         frame_rate_hz = spec.sample_rate / spec.hop_samples
@@ -45,7 +52,9 @@ class FrameSource:
         self._queue = FrameQueue(spec.bands)
         self._colour = MelColour(spec)
         self._glide = Glide(spec.bands)
-        self._floor = log_floor(spec)
+        self._floor = np.float32(units.silence)
+        self._shimmer = _SHIMMER * units.per_loudness_nat
+        self._clip = convention_of(spec).clip
         self._fade_frames = round(FADE_MS * frame_rate_hz / 1000.0)
         self._last = np.full(spec.bands, self._floor, dtype=np.float32)
         self._rows = np.zeros((_MOST_FRAMES, spec.bands), dtype=np.float32)
@@ -133,8 +142,10 @@ class FrameSource:
         row[:] = self._last
         if self._held >= _EXACT_GAP_FRAMES:
             shimmer = uniforms(self._seed, _SHIMMER_STREAM, frame * row.size, row.size) - 0.5
-            row += (2.0 * _SHIMMER * shimmer).astype(np.float32)
+            row += (2.0 * self._shimmer * shimmer).astype(np.float32)
         row += np.float32(fade) * (self._floor - row)
+        if self._clip is not None:
+            np.clip(row, *self._clip, out=row)
         self._held += 1
         if self._held == self._fade_frames and not self._queue.waiting:
             self._queue.restart()

@@ -7,32 +7,33 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from synthhost.core.mel_conventions import convention_of
+from synthhost.core.mel_units import mel_units
 from synthhost.core.specs import MelSpec
 from synthhost.features.mel import band_centres_hz, hz_to_band
+from synthhost.features.mel_scales import hz_in_a_band
 
 _ENVELOPE_CEPSTRA = 8  # cosine terms kept as envelope; more would take a high voice's partials for formants
 _EDGE_SLOPE = 0.5  # nats a band that the spectrum falls where it is read beyond its ends
 _TILT_LOWEST_HZ = 60.0  # brightness counts from here up
-_CEILING = 3.0  # nats; a full-scale sine stays below 2
-
-
-def log_floor(spec: MelSpec) -> np.float32:
-    """Return the value of a silent band."""
-    return np.float32(math.log(spec.floor) if spec.log == "ln" else math.log10(spec.floor))
 
 
 class MelColour:
     """Warps and tilts frames of one mel convention."""
 
     def __init__(self, spec: MelSpec) -> None:
-        """Prepare the tables for a convention."""
-        per_nat = 1.0 if spec.log == "ln" else 1.0 / math.log(10.0)
+        """Prepare the tables for a convention.
+
+        Raises:
+            FeatureError: If the convention is not known.
+        """
+        units, convention = mel_units(spec), convention_of(spec)
         self._spec = spec
-        self._per_db = np.float32(per_nat * math.log(10.0) / 20.0)
-        self._edge_slope = per_nat * _EDGE_SLOPE
-        self._per_nat = per_nat
-        self._floor = log_floor(spec)
-        self._ceiling = np.float32(per_nat * _CEILING)
+        self._per_db = np.float32(units.per_db)
+        self._edge_slope = units.per_loudness_nat * _EDGE_SLOPE
+        self._per_width_nat = units.per_nat if convention.equal_area else 0.0
+        self._scale = convention.scale
+        self._floor, self._ceiling = np.float32(units.silence), np.float32(units.ceiling)
         self._centres_hz = band_centres_hz(spec)
         self._octaves = np.log2(np.maximum(self._centres_hz, _TILT_LOWEST_HZ) / 1000.0).astype(np.float32)
         self._smoother = _envelope_matrix(spec.bands)
@@ -123,10 +124,10 @@ class MelColour:
         return warped
 
     def _width_gain(self, semitones: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Weigh for the bands' widths: a partial moved to a band twice as wide reads half as high there."""
-        widths = np.maximum(self._centres_hz, 1000.0)  # the scale is even below 1 kHz, logarithmic above
-        read_from = np.maximum(_ratios(semitones) * self._centres_hz, 1000.0)
-        return (self._per_nat * np.log(read_from / widths)).astype(np.float32)
+        """Weigh for the bands' widths: of bands with equal areas, one twice as wide reads half as high."""
+        widths = hz_in_a_band(self._centres_hz, self._scale)
+        read_from = hz_in_a_band(_ratios(semitones) * self._centres_hz, self._scale)
+        return (self._per_width_nat * np.log(read_from / widths)).astype(np.float32)
 
 
 def _ratios(semitones: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -80,6 +80,9 @@ class Tape:
 def load_tape(path: str | Path, spec: MelSpec) -> Tape:
     """Read a sound file and turn it into a tape; takes time and memory, so never on the render thread.
 
+    Digital silence becomes the convention's silence, even where the public front end gives it a value that
+    loud bands have too.
+
     Args:
         path: A file soundfile can read: WAV, FLAC, AIFF, Ogg, MP3 and more. Channels are averaged.
         spec: The mel convention of the model that will play it.
@@ -90,7 +93,7 @@ def load_tape(path: str | Path, spec: MelSpec) -> Tape:
     file = Path(path)
     audio = _at_rate(*_read_mono(file), spec.sample_rate)
     try:
-        mel = mel_spectrogram(audio, spec)
+        mel = mel_spectrogram(audio, spec, floored=True)
     except FeatureError as error:
         raise SourceError(f"{file}: {error}") from error
     return Tape.from_mel(mel, spec, name=file.name)

@@ -196,5 +196,5 @@ def _check_spec(tape: Tape | None, spec: MelSpec) -> None:
     if tape is not None and tape.spec != spec:
         raise SourceError(
             f"{tape.name}: its frames follow mel convention {tape.spec.convention!r}, the model wants "
-            f"{spec.convention!r}. Load the sound again for this model."
+            f"{spec.convention!r}, or other numbers of it. Load the sound again for this model."
         )
