@@ -12,13 +12,12 @@ from synthhost.control.endpoints import Action, Call, Endpoint
 from synthhost.control.packets import OscArg
 from synthhost.core.arrays import Features
 from synthhost.core.errors import OscError
+from synthhost.core.mel_conventions import convention_of
+from synthhost.core.mel_units import mel_units
 from synthhost.core.messages import PushMel
+from synthhost.core.specs import MelSpec
 
 _MAX_INDEX = 1 << 53
-
-
-LARGEST = 50.0
-"""No log-mel value lies beyond it; decibels do, and a network would carry such a value for a long time."""
 
 
 def mel_endpoint(address: str, name: str, track: Mapping[str, Any]) -> Endpoint:
@@ -28,24 +27,30 @@ def mel_endpoint(address: str, name: str, track: Mapping[str, Any]) -> Endpoint:
     frame; with numbers it is told from a band by the count, which is then one more than whole frames.
     """
     bands = int(track["bands"])
+    mel = MelSpec(**track["mel"]) if track.get("mel") else None
 
     def accept(call: Call) -> list[Action]:
         if track.get("source") != "frames" and not track.get("cue"):
             raise OscError(
                 f"track {name!r} plays a tape and takes no frames; load a preset of kind 'frames'."
             )
-        index, frames = read_mel(call.args, bands)
+        index, frames = read_mel(call.args, bands, mel)
         return [PushMel(name, index, frames, call.at_sample, call.origin)]
 
-    about = f"{bands} log-mel values a frame, or one blob of big-endian float32; optional frame index first"
+    about = f"{bands} {_wanted(mel)} a frame, or one blob of big-endian float32; optional frame index first"
     return Endpoint(address, about, f"[i]f*{bands}|b", accept)
 
 
-def read_mel(args: tuple[OscArg, ...], bands: int) -> tuple[int | None, Features]:
+def read_mel(args: tuple[OscArg, ...], bands: int, mel: MelSpec | None = None) -> tuple[int | None, Features]:
     """Return the index, if one came, and the frames `[bands, frames]`.
 
+    Args:
+        args: What came with the message.
+        bands: Of a frame.
+        mel: What the frames follow; None where they mean something else.
+
     Raises:
-        OscError: The count does not make whole frames, or a value is no log-mel value.
+        OscError: The count does not make whole frames, or a value is none that the convention can have.
     """
     blob = bool(args) and isinstance(args[-1], bytes)
     has_index = len(args) == 2 if blob else len(args) % bands == 1
@@ -54,12 +59,31 @@ def read_mel(args: tuple[OscArg, ...], bands: int) -> tuple[int | None, Features
     flat = _from_blob(rest, bands) if blob else _from_numbers(rest, bands)
     if not np.isfinite(flat).all():
         raise OscError("a frame holds values that are not finite numbers (NaN or infinity).")
-    if np.abs(flat).max() > LARGEST:
-        raise OscError(
-            f"a frame holds {flat[np.abs(flat).argmax()]:.0f}, which is no log-mel value. "
-            "Send the logarithm of magnitudes, not decibels."
-        )
+    if mel is not None:
+        _check_values(flat, mel)
     return index, np.ascontiguousarray(flat.reshape(-1, bands).T, dtype=np.float32)
+
+
+def _check_values(flat: Features, mel: MelSpec) -> None:
+    """Refuse values no mel frame holds, such as decibels: a network would carry them for a long time."""
+    units = mel_units(mel)
+    wrong = flat[(flat < units.lowest) | (flat > units.highest)]
+    if wrong.size:
+        raise OscError(
+            f"a frame holds {wrong[np.abs(wrong).argmax()]:.4g}, which is no value of mel convention "
+            f"{mel.convention!r}. Send {_wanted(mel)}, not decibels."
+        )
+
+
+def _wanted(mel: MelSpec | None) -> str:
+    """Return what a frame's values are, for a person who makes them."""
+    if mel is None:
+        return "values"
+    row = convention_of(mel)
+    if row.clip is not None:
+        return f"log-mel values scaled into {row.clip[0]:g}..{row.clip[1]:g}"
+    base = "natural" if mel.log == "ln" else "base-10"
+    return f"log-mel values ({base} logarithms of {'energies' if row.power == 2 else 'magnitudes'})"
 
 
 def _from_blob(rest: tuple[OscArg, ...], bands: int) -> Features:

@@ -281,6 +281,7 @@ class Track:
             "cue": candidate.name if candidate is not None else None,
             "source": voice.source.kind,
             "bands": spec.bands,
+            "mel": None if spec.mel is None else asdict(spec.mel),
             "model": {"name": spec.name, "family": spec.family, "chunk_frames": voice.chunk_frames},
             "params": [param.as_json() for param in (*voice.params, *STRIP_PARAMS)],
             "options": [asdict(spec) for spec in playing.option_specs],

@@ -3,12 +3,14 @@ from __future__ import annotations
 import random
 import struct
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
 from synthhost.control.encoding import encode, encode_bundle
 from synthhost.control.packets import Impulse
+from synthhost.core.mel_conventions import MEL_CONVENTIONS
 from synthhost.core.params import ParamSpec
 
 
@@ -33,6 +35,7 @@ def track(index: int, source: str, params: list[dict[str, Any]], **more: Any) ->
         "cue": None,
         "source": source,
         "bands": 80,
+        "mel": asdict(MEL_CONVENTIONS["jik876"].published),
         "values": {},
         "model": {"name": "m"},
         **more,

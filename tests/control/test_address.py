@@ -27,6 +27,8 @@ from synthhost.control.requests import (
 )
 from synthhost.control.values import Values
 from synthhost.core.errors import ConfigError, OscError, SynthhostError
+from synthhost.core.mel_conventions import MEL_CONVENTIONS as CONVENTION
+from synthhost.core.mel_units import mel_units
 from synthhost.core.messages import (
     MASTER,
     NOW,
@@ -253,7 +255,24 @@ def test_frames_come_as_numbers_or_blob_with_or_without_index(table: AddressTabl
 )
 def test_what_is_no_whole_finite_frame_is_refused(args: tuple[Any, ...]) -> None:
     with pytest.raises(OscError, match=r"\w+"):
-        read_mel(args, 80)
+        read_mel(args, 80, CONVENTION["jik876"].published)
+
+
+@pytest.mark.parametrize("name", CONVENTION)
+def test_frames_of_each_convention_are_taken_and_decibels_refused(name: str) -> None:
+    mel = CONVENTION[name].published
+    units = mel_units(mel)
+    for value in (units.silence, units.ceiling):
+        _, frames = read_mel((value,) * 80, 80, mel)
+        np.testing.assert_array_equal(frames, np.float32(value))
+    for decibels in (-100.0, -60.0, -52.0):
+        with pytest.raises(OscError, match=f"no value of mel convention '{name}'.*not decibels"):
+            read_mel((units.silence,) * 79 + (decibels,), 80, mel)
+
+
+def test_what_is_scaled_into_0_to_1_takes_no_plain_logarithms() -> None:
+    with pytest.raises(OscError, match=r"holds -5\.5.* scaled into 0\.\.1"):
+        read_mel((-5.5,) * 128, 128, CONVENTION["lmnt"].published)
 
 
 def test_a_tape_track_says_why_it_takes_no_frames(table: AddressTable) -> None:
