@@ -23,6 +23,7 @@ class ReadModel:
     Attributes:
         mel: The mel convention; None for models that take latent vectors, or nothing.
         sample_rate: In Hz, of models without a mel convention.
+        program: The bytes of the TorchScript file, of families that are one; they have no tensors.
     """
 
     layout: str
@@ -31,6 +32,7 @@ class ReadModel:
     mel: MelSpec | None
     tensors: dict[str, Tensor]
     sample_rate: int = 0
+    program: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

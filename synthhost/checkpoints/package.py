@@ -1,4 +1,7 @@
-"""A model folder: `manifest.yaml`, `weights.safetensors` and, once measured, `certificate.yaml`."""
+"""A model folder: `manifest.yaml`, `weights.safetensors` and, once measured, `certificate.yaml`.
+
+A model that is a TorchScript program has `model.ts` in place of the weights.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from synthhost.checkpoints.layout import ReadModel, check_tensors
+from synthhost.checkpoints.programs import Allowed, nothing
 from synthhost.checkpoints.reading import file_sha256, read_safetensors
+from synthhost.checkpoints.torchscript import PROGRAM_NAME, load_script
 from synthhost.core.errors import CheckpointError, ConfigError
 from synthhost.families.family import Hyper
 from synthhost.families.registry import family
+from synthhost.families.script_interface import Script
+from synthhost.families.torchscript import ScriptHyper
 from synthhost.schema.manifest import Certificate, Manifest, mel_entry
 from synthhost.schema.reading import read_text
 from synthhost.schema.sentences import unknown_name
@@ -39,11 +46,16 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A model read and checked: what it is and its weights by tensor name."""
+    """A model read and checked: what it is and its weights by tensor name.
+
+    Attributes:
+        program: What a model that is a program is played with; it has no tensors.
+    """
 
     manifest: Manifest
     tensors: Mapping[str, Tensor]
     certificate: Certificate | None = None
+    program: Script | None = None
 
 
 def is_package(folder: Path) -> bool:
@@ -71,15 +83,37 @@ def read_certificate(folder: Path) -> Certificate | None:
     return Certificate.from_yaml(read_text(path), str(path)) if path.is_file() else None
 
 
-def load_package(folder: Path) -> Package:
+def load_package(folder: Path, allowed: Allowed = nothing) -> Package:
     """Read a model folder; the weights must be the very ones the manifest names.
+
+    Args:
+        folder: Of the model.
+        allowed: Says of a model that is a TorchScript program whether it may run.
 
     Raises:
         ConfigError: If the manifest or certificate cannot be read.
-        CheckpointError: If the weights are missing, changed or do not fit the manifest.
+        CheckpointError: If the weights are missing, changed or do not fit the manifest, or are a program that
+            was not allowed.
     """
     manifest = read_manifest(folder)
-    path = folder / WEIGHTS_NAME
+    kind = family(manifest.family)
+    try:
+        hyper = kind.hyper_from_json(manifest.hyper)
+    except ConfigError as error:
+        raise ConfigError(f"{folder / MANIFEST_NAME}: hyper: {error}") from error
+    _check_numbers(folder / MANIFEST_NAME, manifest, hyper)
+    tensors, program = {}, None
+    if isinstance(hyper, ScriptHyper):
+        program = load_script(folder, manifest.sha256, hyper, allowed)
+    else:
+        tensors = _read_weights(folder / WEIGHTS_NAME, manifest)
+        check_tensors(str(folder / WEIGHTS_NAME), tensors, kind.tensor_names(hyper))
+    certificate = read_certificate(folder)
+    stale = certificate is not None and certificate.sha256 != manifest.sha256
+    return Package(manifest, tensors, None if stale else certificate, program)
+
+
+def _read_weights(path: Path, manifest: Manifest) -> dict[str, Tensor]:
     tensors = read_safetensors(path)
     found = file_sha256(path)
     if found != manifest.sha256:
@@ -87,16 +121,7 @@ def load_package(folder: Path) -> Package:
             f"{path}: sha256 {found[:12]}… is not the manifest's {manifest.sha256[:12]}…: the weights were "
             "changed or damaged. Import or pull the model again."
         )
-    kind = family(manifest.family)
-    try:
-        hyper = kind.hyper_from_json(manifest.hyper)
-    except ConfigError as error:
-        raise ConfigError(f"{folder / MANIFEST_NAME}: hyper: {error}") from error
-    _check_numbers(folder / MANIFEST_NAME, manifest, hyper)
-    check_tensors(str(path), tensors, kind.tensor_names(hyper))
-    certificate = read_certificate(folder)
-    stale = certificate is not None and certificate.sha256 != found
-    return Package(manifest, tensors, None if stale else certificate)
+    return tensors
 
 
 def _check_numbers(path: Path, manifest: Manifest, hyper: Hyper) -> None:
@@ -175,8 +200,12 @@ def save_certificate(certificate: Certificate, folder: Path) -> Path:
 
 
 def _write(model: ReadModel, origin: Origin, folder: Path) -> None:
-    save_file(dict(model.tensors), folder / WEIGHTS_NAME)
-    manifest = manifest_for(model, origin, file_sha256(folder / WEIGHTS_NAME))
+    weights = folder / (WEIGHTS_NAME if model.program is None else PROGRAM_NAME)
+    if model.program is None:
+        save_file(dict(model.tensors), weights)
+    else:
+        weights.write_bytes(model.program)
+    manifest = manifest_for(model, origin, file_sha256(weights))
     (folder / MANIFEST_NAME).write_text(dump_yaml(manifest.as_json()), encoding="utf-8")
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from safetensors.torch import load_file
@@ -19,7 +20,7 @@ MAX_FILE_BYTES = 2 * 1024**3
 MAX_INFLATION = 200  # a zip's content over the file's size; sparse weights deflate some 30 times
 MAX_TENSORS = 100_000
 
-_ZIP_MAGIC = b"PK\x03\x04"
+ZIP_MAGIC = b"PK\x03\x04"
 _LEGACY_MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa85019")  # torch's magic number, pickled with protocol 2
 _PICKLE_STARTS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 _RESAVE = "Re-save it where it was made with torch.save(model.state_dict(), FILE) or as safetensors."
@@ -32,10 +33,10 @@ def read_checkpoint(path: Path) -> Any:
         CheckpointError: If the file is missing, of another format, damaged, larger than it should be, or
             holds anything that would have to be run to be read.
     """
-    size = _file_bytes(path)
+    size = file_bytes(path)
     with path.open("rb") as file:
         start = file.read(len(_LEGACY_MAGIC))
-    if start[:4] == _ZIP_MAGIC:
+    if start[:4] == ZIP_MAGIC:
         _check_zip(path, size)
         content = _load_torch(path)
     elif start == _LEGACY_MAGIC:
@@ -54,11 +55,11 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: If the file is missing, too large or damaged.
     """
-    _file_bytes(path)
+    file_bytes(path)
     try:
         return dict(load_file(path))
     except Exception as error:
-        why = _reason(error)
+        why = first_line(error)
         raise CheckpointError(f"{path}: not a complete safetensors file ({why}). Fetch it again.") from error
 
 
@@ -68,7 +69,12 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _file_bytes(path: Path) -> int:
+def file_bytes(path: Path) -> int:
+    """Return the size of a file that can be read: there, no folder, not empty, not too large.
+
+    Raises:
+        CheckpointError: It is none of that.
+    """
     if path.is_dir():
         raise CheckpointError(f"{path}: is a folder, not a checkpoint file. Name the file inside it.")
     if not path.is_file():
@@ -84,21 +90,51 @@ def _file_bytes(path: Path) -> int:
     return size
 
 
-def _check_zip(path: Path, size: int) -> None:
+def zip_names(path: Path, archive: Path | IO[bytes], size: int) -> set[str]:
+    """Return the names of what a zip holds, without folders; nothing is unpacked.
+
+    Args:
+        path: What messages call the file.
+        archive: The file, or its content.
+        size: Of the file, in bytes.
+
+    Raises:
+        CheckpointError: It is damaged, or would unpack to more than a checkpoint needs.
+    """
     try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
+        with zipfile.ZipFile(archive) as opened:
+            entries = opened.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise CheckpointError(f"{path}: damaged or cut short ({_reason(error)}). Fetch it again.") from error
+        raise CheckpointError(
+            f"{path}: damaged or cut short ({first_line(error)}). Fetch it again."
+        ) from error
     content = sum(entry.file_size for entry in entries)
     if content > MAX_FILE_BYTES or content > MAX_INFLATION * size or len(entries) > 2 * MAX_TENSORS:
         raise CheckpointError(
             f"{path}: {size} bytes would unpack to {content} in {len(entries)} parts, more than a checkpoint "
             "needs; it was not opened. Fetch it from its author."
         )
-    names = {entry.filename.rpartition("/")[2] for entry in entries}
-    if "constants.pkl" in names:
-        raise CheckpointError(f"{path}: is a TorchScript program, not weights; it was not run. {_RESAVE}")
+    return {entry.filename.rpartition("/")[2] for entry in entries}
+
+
+def holds_program(names: set[str]) -> bool:
+    """Tell whether a zip with these names is a TorchScript program."""
+    return "constants.pkl" in names
+
+
+def program_refused(path: Path) -> str:
+    """Say of a program that it was not run and how it may be."""
+    return (
+        f"{path}: is a TorchScript program, not weights alone; it was not run. A program can do whatever you "
+        f"can do. If you trust who made it, allow this very file: synthhost import {shlex.quote(str(path))} "
+        "--allow-code (in Python: load_model(FILE, allow_code=True))."
+    )
+
+
+def _check_zip(path: Path, size: int) -> None:
+    names = zip_names(path, path, size)
+    if holds_program(names):
+        raise CheckpointError(program_refused(path))
     if "data.pkl" not in names:
         raise CheckpointError(f"{path}: is a zip, but not one torch.save writes. Name the file inside it.")
 
@@ -119,7 +155,7 @@ def _load_failure(error: Exception) -> str:
         return f"holds {found[1]}, which would run code when loaded; nothing was run. {_RESAVE}"
     if "Unsupported" in str(error):
         return f"holds more than weights and was not loaded; nothing was run. {_RESAVE}"
-    return f"damaged or cut short ({_reason(error)}). Fetch it again."
+    return f"damaged or cut short ({first_line(error)}). Fetch it again."
 
 
 def _what_instead(start: bytes) -> str:
@@ -162,6 +198,7 @@ def _tensors_in(content: Any) -> list[Tensor]:
     return found
 
 
-def _reason(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return the first line of what an error says, without its full stop."""
     lines = str(error).strip().splitlines()
     return lines[0][:120].rstrip(". ") if lines else type(error).__name__

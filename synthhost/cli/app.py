@@ -29,7 +29,7 @@ COMMANDS = (
     Entry("live", "live_cmd", "Play a set: models, effects and stems under OSC control, until Ctrl-C."),
     Entry("render", "render_cmd", "Render a journal or a score to stems, as fast as the machine allows."),
     Entry("models", "models_cmd", "List, fetch and describe models.", is_group=True),
-    Entry("import", "import_cmd", "Import a published checkpoint. Nothing in the file is run."),
+    Entry("import", "import_cmd", "Import a published checkpoint. Nothing in it runs unless you allow it."),
     Entry("certify", "certify_cmd", "Measure chunk invariance, look-ahead and cost of a model."),
     Entry("presets", "presets_cmd", "Presets and sets: list, show, check.", is_group=True),
     Entry("devices", "devices_cmd", "List the audio outputs."),

@@ -14,6 +14,8 @@ from synthhost.library.certify import certify
 from synthhost.library.shelves import find_model, load_found
 from synthhost.schema.manifest import Certificate
 
+_ROUNDING = 1e-4  # of the peak: above it a program's sound is another one in other chunks
+
 
 def command(
     model: Annotated[str, typer.Argument(help="A model's name, folder or checkpoint file.")],
@@ -31,8 +33,23 @@ def command(
         return
     console = Console()
     print_certificate(certificate, console, package.manifest.sample_rate)
+    if package.program is not None:
+        console.print(_of_program(certificate))
     if kept:
         console.print(str(kept), style="dim", soft_wrap=True, markup=False)
+
+
+def _of_program(certificate: Certificate) -> str:
+    """Say what could not be derived of a model that is a program, and what its chunk error means."""
+    text = (
+        "A program: its look-ahead and reach are not derived, only measured by disturbance in one long step."
+    )
+    if certificate.chunk_error <= _ROUNDING and not certificate.look_ahead_measured_samples:
+        return text
+    return (
+        f"{text} Its sound depends on how many frames a step takes: it was not made for playing in pieces, "
+        "or it draws by chance. The same chunk size gives the same sound again."
+    )
 
 
 def print_certificate(certificate: Certificate, console: Console, sample_rate: int) -> None:

@@ -19,9 +19,25 @@ def command(
         Path | None, typer.Option(help="Its configuration; looked for beside the checkpoint otherwise.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="What to call the model.")] = None,
+    allow_code: Annotated[
+        bool,
+        typer.Option(
+            "--allow-code",
+            help="For TorchScript files (.ts, as RAVE exports for nn~), which are programs: let this very "
+            "file run, now and whenever its model is loaded. It can then do whatever you can do; allow it "
+            "only if you trust who made it. One changed byte, and it is refused again.",
+        ),
+    ] = False,
+    sample_rate: Annotated[
+        int | None,
+        typer.Option(min=1000, max=384_000, help="In Hz, of a TorchScript model that does not say its own."),
+    ] = None,
 ) -> None:
-    """Import a published checkpoint into your library. Nothing in the file is run."""
-    folder = import_model(file, config, name)
+    """Import a published checkpoint into your library.
+
+    Nothing in the file is run, unless it is a TorchScript program and you say --allow-code.
+    """
+    folder = import_model(file, config, name, allow_code=allow_code, sample_rate=sample_rate)
     manifest = read_manifest(folder)
     console = Console()
     console.print(f"[bold]{manifest.name}[/]: {described(manifest)}")

@@ -16,9 +16,17 @@ from synthhost.checkpoints.package import read_certificate, read_manifest
 from synthhost.cli.certify_cmd import print_certificate
 from synthhost.core.errors import SynthhostError
 from synthhost.families.registry import family
+from synthhost.families.torchscript import ScriptHyper
 from synthhost.library.published import PUBLISHED
 from synthhost.library.pulling import published, pull
-from synthhost.library.shelves import find_model, load_found, shelves
+from synthhost.library.shelves import (
+    find_model,
+    is_trusted,
+    load_found,
+    shelves,
+    trust_model,
+    trusted_programs,
+)
 from synthhost.schema.manifest import Manifest
 
 app = typer.Typer(help="List, fetch and describe models.", no_args_is_help=True)
@@ -76,6 +84,21 @@ def info_command(
         console.print(f"Not measured on this machine yet: synthhost certify {model}")
 
 
+@app.command("trust")
+def trust_command(
+    model: Annotated[str, typer.Argument(help="A model's name, folder or TorchScript file.")],
+) -> None:
+    """Allow the program inside a TorchScript model to run for you from now on.
+
+    A program can do whatever you can do: allow it only if you trust who made it. What is allowed are the very
+    bytes it has now; nothing is run yet.
+    """
+    program = trust_model(model)
+    console = Console(soft_wrap=True, markup=False, highlight=False)
+    console.print(f"{program.path}: allowed to run, by its sha256 {program.sha256}.")
+    console.print(f"To take that back, delete its line in {trusted_programs().path}.", style="dim")
+
+
 class _Bars:
     """Shows each stage of a pull as a bar."""
 
@@ -98,6 +121,7 @@ def _summary(manifest: Manifest, path: Path) -> Table:
         "features": _features(manifest),
         "licence": manifest.licence,
         "source": manifest.source,
+        **_program(manifest),
         "path": str(path),
     }
     table = Table(show_header=False, box=None, pad_edge=False)
@@ -120,6 +144,19 @@ def _features(manifest: Manifest) -> str:
         return f"{mel.bands} mel bands, {mel.fmin_hz:g} to {mel.fmax_hz:g} Hz ({mel.convention})"
     bands = family(manifest.family).hyper_from_json(manifest.hyper).bands
     return f"latent vectors of {bands}" if bands else "none: it runs by itself"
+
+
+def _program(manifest: Manifest) -> dict[str, str]:
+    """Say of a model that is a program whether it may run, and what it can be told."""
+    hyper = family(manifest.family).hyper_from_json(manifest.hyper)
+    if not isinstance(hyper, ScriptHyper):
+        return {}
+    allowed = "you allowed it" if is_trusted(manifest) else "not allowed; see synthhost models trust"
+    controls = (f"{one.name} ({one.kind}, {one.minimum:g} to {one.maximum:g})" for one in hyper.controls)
+    return {
+        "program": f"holds code of its own, which runs only if you allow it: {allowed}",
+        "controls": ", ".join(controls) or "none",
+    }
 
 
 def _found() -> list[dict[str, Any]]:

@@ -22,6 +22,10 @@ class ModelNotFoundError(SynthhostError):
     """No model goes by that name or path."""
 
 
+class ModelError(SynthhostError):
+    """A model that is a program of its own failed, or refused a value, while it was asked to play."""
+
+
 class DownloadError(SynthhostError):
     """A model could not be fetched or is not what was expected."""
 

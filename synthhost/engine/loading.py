@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from synthhost.core.arrays import Audio
-from synthhost.core.errors import SynthhostError
+from synthhost.core.errors import ModelError, SynthhostError
 from synthhost.core.options import OptionSpec, OptionValue, model_of
 from synthhost.core.params import ParamSpec
 from synthhost.core.specs import MelSpec
@@ -122,10 +122,17 @@ class Prepared:
         return model_of(self.body)
 
     def set_param(self, name: str, value: float) -> bool:
-        """Move a parameter, held to its range; False if there is none so named. [render thread]"""
+        """Move a parameter, held to its range; False if there is none so named or its model refuses.
+
+        [render thread]
+        """
         spec = self.specs.get(name)
         if spec is None:
             return False
-        self.values[name] = spec.clamp(value)
-        self.voice.set_param(name, self.values[name])
+        held = spec.clamp(value)
+        try:
+            self.voice.set_param(name, held)
+        except ModelError:
+            return False
+        self.values[name] = held
         return True

@@ -237,10 +237,16 @@ class Renderer:
             self._set_master(command)
         elif (track := self._track(command)) is not None:
             if not track.set_param(command.param, command.value):
-                self._fail(command, "the track's present preset has no such parameter")
+                self._fail(command, self._unset(track, command.param))
             self._changes.note_param(track.name, command.param, command.value)
             if command.param == "solo":
                 self.apply_solo()
+
+    @staticmethod
+    def _unset(track: Track, param: str) -> str:
+        if param in track.playing.specs:
+            return "the model's own program refuses the value"
+        return "the track's present preset has no such parameter"
 
     def _set_master(self, command: SetParam) -> None:
         if command.param == "gain_db":

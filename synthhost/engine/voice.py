@@ -9,6 +9,7 @@ import numpy as np
 
 from synthhost.core.arrays import Audio
 from synthhost.core.draws import Draws
+from synthhost.core.errors import ModelError
 from synthhost.core.params import ParamSpec
 from synthhost.core.seams import Effects, Runner, Source
 from synthhost.engine.fifo import SampleFifo
@@ -52,7 +53,7 @@ class Voice:
         self.chunk_frames = chunk_frames
         self.trim = 1.0  # the preset's own gain, linear
         self.model_seconds = 0.0  # spent in the model since `take_cost`
-        self.bad_samples = 0  # not finite, played as silence
+        self.bad_samples = 0  # not finite, or of a step that failed: played as silence
         self._state = runner.new_state(1, draws)
         self._controls = frozenset(spec.name for spec in runner.controls)
         self._frames = np.zeros((1, spec.bands, chunk_frames), dtype=np.float32)
@@ -126,10 +127,18 @@ class Voice:
         begun = perf_counter()
         self.source.next_frames(self._frames[0])
         out = self._fifo.room(self._room_samples)
-        written = self.runner.step(self._frames, self._state, out[None])
+        written = self._computed(out)
         self._finite(out[:written])
         self._fifo.commit(written)
         self.model_seconds += perf_counter() - begun
+
+    def _computed(self, out: Audio) -> int:
+        """Let the model write its next samples; one that fails leaves what is no number. [render thread]"""
+        try:
+            return self.runner.step(self._frames, self._state, out[None])
+        except ModelError:
+            out[: self._chunk_samples] = np.nan
+            return self._chunk_samples
 
     def _finite(self, fresh: Audio) -> Audio:
         """Silence and count what is not finite, in place. [render thread]"""

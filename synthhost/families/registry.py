@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from synthhost.core.errors import ConfigError, suggestion
-from synthhost.families import hifigan
+from synthhost.families import hifigan, torchscript
 from synthhost.families.family import Family
 
-FAMILIES: Mapping[str, Family] = MappingProxyType({one.name: one for one in (hifigan.FAMILY,)})
+FAMILIES: Mapping[str, Family] = MappingProxyType(
+    {one.name: one for one in (hifigan.FAMILY, torchscript.FAMILY)}
+)
 
 
 def family(name: str) -> Family:

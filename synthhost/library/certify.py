@@ -111,6 +111,8 @@ def _features(model: Model) -> Features:
 
 def _in_float64(package: Package, model: Model, features: Features) -> Audio | None:
     """Return the whole pass in double precision; None for what is no plain block."""
+    if package.program is not None:
+        return None
     kind = family(package.manifest.family)
     playable = kind.play(build_network(package).double(), model.options)
     if not isinstance(playable, Block):

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from synthhost.core.draws import Draws
 from synthhost.library.model import Model
+from synthhost.streaming.script import Script
 
 _ROOM_FRAMES = 4
+_ROUNDING = 1e-6  # of the peak
 
 
 class _DisturbedNoise:
@@ -43,6 +45,8 @@ def look_ahead_by_disturbance(model: Model) -> int:
     Of a model that takes frames a frame is disturbed, of one that draws noise and takes none a value of it;
     a recurrence looks back only, so what counts is what conditions it.
     """
+    if isinstance(model.playable, Script):
+        return _look_ahead_by_change(model)
     spec, block = model.spec, model.playable.timed
     middle = spec.receptive_frames + _ROOM_FRAMES
     frames = spec.clip_frames or 2 * middle + 1
@@ -54,3 +58,19 @@ def look_ahead_by_disturbance(model: Model) -> int:
         sound = block.finish(x, block.new_state(1, _DisturbedNoise(first_sample)))
     touched = np.flatnonzero(torch.isnan(sound).any(dim=2)[0].numpy())
     return first_sample - int(touched[0]) if touched.size else 0
+
+
+def _look_ahead_by_change(model: Model) -> int:
+    """Return how early another vector is heard in one long step of a program, in samples.
+
+    A program may be stopped by what is no number, so it gets another number. What is made for playing in
+    pieces hears nothing early; what is not looks ahead inside a step.
+    """
+    spec = model.spec
+    middle = spec.receptive_frames + _ROOM_FRAMES
+    vectors = np.random.default_rng(0).standard_normal((spec.bands, 2 * middle + 1)).astype(np.float32)
+    changed = vectors.copy()
+    changed[:, middle] += 1.0
+    one, other = (model.stream(chunk_frames=2 * middle + 1).push(given) for given in (vectors, changed))
+    touched = np.flatnonzero(np.abs(one - other) > _ROUNDING * np.abs(one).max())
+    return max(middle * spec.hop_samples - int(touched[0]), 0) if touched.size else 0

@@ -22,6 +22,7 @@ from synthhost.features.mel import mel_spectrogram
 from synthhost.library.given import checked_features, clip_features, free_features, mixed_to_mono
 from synthhost.schema.manifest import Certificate, Manifest
 from synthhost.streaming.playable import Playable
+from synthhost.streaming.script import Script
 from synthhost.streaming.timing import burst_samples, look_ahead_samples, receptive_frames
 
 _CHUNK_SAMPLES = 8192  # computed at a time where nothing else is said: bounds the working memory of a render
@@ -39,7 +40,7 @@ class Model:
         runner: What computes it.
     """
 
-    playable: Playable
+    playable: Playable | Script
     runner: Runner
 
     def __init__(self, package: Package, options: Mapping[str, object] | None = None) -> None:
@@ -104,7 +105,8 @@ class Model:
             seed: Of the chance that the model uses, if any.
             temperature: How far that chance reaches; 0 takes the likeliest value.
             steps: Of a diffusion; None: as the model's options say.
-            chunk_frames: Frames computed at a time; sets memory and speed, not the result.
+            chunk_frames: Frames computed at a time; sets memory and speed, not the result (of a TorchScript
+                program it may set the result too: see its certificate).
             noise: A recorded tape of normal values instead of the seed's, `[streams, samples]`.
             uniforms: The same of values uniform in (0, 1).
 
@@ -245,31 +247,46 @@ def model_from(package: Package, options: Mapping[str, object] | None = None) ->
 
 
 def build_network(package: Package) -> Any:
-    """Return the package's network with its weights."""
+    """Return the package's network with its weights; a model that is a program as it was loaded."""
+    if package.program is not None:
+        return package.program
     kind = family(package.manifest.family)
     network = kind.build(kind.hyper_from_json(package.manifest.hyper))
     kind.load_weights(network, package.tensors)
     return network
 
 
-def _played(package: Package, network: Any, options: Mapping[str, OptionValue]) -> tuple[Playable, Runner]:
+def _played(
+    package: Package, network: Any, options: Mapping[str, OptionValue]
+) -> tuple[Playable | Script, Runner]:
     """Return a filled network as it is played under options, and what runs it."""
     manifest = package.manifest
     kind = family(manifest.family)
     hyper = kind.hyper_from_json(manifest.hyper)
-    playable: Playable = kind.play(network, options)
-    block = playable.timed
+    playable = network if isinstance(network, Script) else kind.play(network, options)
+    ahead, receptive, burst = _timing(playable)
     spec = ModelSpec(
         name=manifest.name,
         family=manifest.family,
         sample_rate=manifest.sample_rate,
         hop_samples=manifest.hop_samples,
         bands=hyper.bands,
-        look_ahead_samples=look_ahead_samples(block),
-        receptive_frames=receptive_frames(block),
+        look_ahead_samples=ahead,
+        receptive_frames=receptive,
         mel=manifest.mel_spec(),
         sha256=manifest.sha256,
-        burst_samples=burst_samples(block),
+        burst_samples=burst,
         clip_frames=kind.clip_frames(hyper),
     )
     return playable, make_runner(spec, playable, kind.controls)
+
+
+def _timing(playable: Playable | Script) -> tuple[int, int, int]:
+    """Return look-ahead in samples, receptive field in frames and the start's burst in samples.
+
+    A program's cannot be derived: it gives what it makes at once, and its reach is as measured at import.
+    """
+    if isinstance(playable, Script):
+        return 0, playable.receptive_frames, 0
+    block = playable.timed
+    return look_ahead_samples(block), receptive_frames(block), burst_samples(block)

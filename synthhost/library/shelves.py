@@ -18,12 +18,16 @@ from synthhost.checkpoints.package import (
     is_package,
     load_package,
     manifest_for,
+    save_package,
 )
+from synthhost.checkpoints.programs import Allowed, Program, TrustList, is_program, read_program
 from synthhost.checkpoints.reading import file_sha256
-from synthhost.core.errors import ConfigError, ModelNotFoundError, suggestion
+from synthhost.checkpoints.torchscript import PROGRAM_NAME, read_script
+from synthhost.core.errors import CheckpointError, ConfigError, ModelNotFoundError, suggestion
 from synthhost.core.options import without_options
 from synthhost.library.model import Model, model_from
 from synthhost.library.published import PUBLISHED
+from synthhost.schema.manifest import Manifest
 from synthhost.schema.patterns import SLUG_PATTERN
 
 _SHIPPED = Path(__file__).resolve().parents[2] / "models"
@@ -81,43 +85,68 @@ def find_model(name_or_path: str | Path) -> Path:
     raise ModelNotFoundError(_not_found(text, path))
 
 
-def load_model(name_or_path: str | Path) -> Model:
+def load_model(name_or_path: str | Path, *, allow_code: bool = False) -> Model:
     """Load a model by name, by the path of its folder, or straight from a published checkpoint file.
 
     A name or path may be followed by options of the model, such as `name?steps=6`.
 
+    A TorchScript model (RAVE and others exported for nn~) is a program that can do whatever you can do. It is
+    refused, and nothing of it runs, unless you allowed these very bytes with `synthhost import FILE
+    --allow-code` or `synthhost models trust MODEL`, or say so here.
+
+    Args:
+        name_or_path: What to load.
+        allow_code: Let a TorchScript program run this once; nothing is remembered.
+
     Raises:
         ModelNotFoundError: If there is none; the message names the nearest one.
-        CheckpointError: If its weights cannot be read safely and completely.
+        CheckpointError: If its weights cannot be read safely and completely, or are a program not allowed.
         ConfigError: If its manifest cannot be read.
     """
     name, options = without_options(os.fspath(name_or_path))
-    return model_from(load_found(find_model(name)), options)
+    return model_from(load_found(find_model(name), allow_code=allow_code), options)
 
 
-def load_found(path: Path) -> Package:
+def load_found(path: Path, *, allow_code: bool = False) -> Package:
     """Read a model folder, or a published checkpoint file as if it had been imported.
 
+    Args:
+        path: Of the folder or file.
+        allow_code: Let a TorchScript program run though it is not on the user's list.
+
     Raises:
-        CheckpointError: If weights cannot be read.
+        CheckpointError: If weights cannot be read, or are a program not allowed.
         ConfigError: If a manifest cannot be read.
     """
     if path.is_dir():
-        return load_package(path)
+        return load_package(path, _allowed(allow_code))
+    if is_program(path):
+        program = read_program(path)
+        read, script = read_script(program, _allowed(allow_code))
+        return Package(manifest_for(read, _origin(path, None), program.sha256), {}, None, script)
     model = read_model(path)
     return Package(manifest_for(model, _origin(path, None), file_sha256(path)), model.tensors)
 
 
-def import_model(path: Path, config: Path | None = None, name: str | None = None) -> Path:
+def import_model(
+    path: Path,
+    config: Path | None = None,
+    name: str | None = None,
+    *,
+    allow_code: bool = False,
+    sample_rate: int | None = None,
+) -> Path:
     """Import a published checkpoint into the user's library and return the new model folder.
 
     Args:
         path: The checkpoint file.
         config: Its configuration, where it does not lie beside it.
         name: What to call the model; made from the file's and folder's names if not given.
+        allow_code: Where the file is a TorchScript program: let it run, now and whenever the model is loaded.
+        sample_rate: In Hz, of a TorchScript program that does not say its own.
 
     Raises:
-        CheckpointError: If the checkpoint cannot be imported or the name is taken.
+        CheckpointError: If the checkpoint cannot be imported, is a program not allowed, or the name is taken.
         ConfigError: If the name is no name for a model.
     """
     origin = _origin(path, name)
@@ -127,7 +156,43 @@ def import_model(path: Path, config: Path | None = None, name: str | None = None
                 f"a model named {origin.name!r} is already there ({shelf.folder / origin.name}). "
                 "Choose another with --name."
             )
-    return import_checkpoint(path, user_models(), origin, config)
+    if not is_program(path):
+        return import_checkpoint(path, user_models(), origin, config)
+    program = read_program(path)
+    read, _ = read_script(program, _allowed(allow_code), sample_rate)
+    folder = save_package(read, origin, user_models() / origin.name)
+    trusted_programs().add(program.sha256, origin.name)
+    return folder
+
+
+def trust_model(name_or_path: str | Path) -> Program:
+    """Allow the TorchScript program of a model to run for this user from now on, and return it, not run.
+
+    Raises:
+        ModelNotFoundError: If there is no such model.
+        CheckpointError: If it is no program, or damaged.
+        ConfigError: If the list of allowed programs cannot be written.
+    """
+    found = find_model(name_or_path)
+    if found.is_dir() and not (found / PROGRAM_NAME).is_file():
+        raise CheckpointError(f"{found}: holds no program, only weights; there is nothing to allow.")
+    program = read_program(found / PROGRAM_NAME if found.is_dir() else found)
+    trusted_programs().add(program.sha256, found.name)
+    return program
+
+
+def is_trusted(manifest: Manifest) -> bool:
+    """Tell whether the user allowed the program a manifest names to run."""
+    return trusted_programs().holds(manifest.sha256)
+
+
+def trusted_programs() -> TrustList:
+    """Return the list of programs the user allowed to run."""
+    return TrustList(home() / "trusted.txt")
+
+
+def _allowed(allow_code: bool) -> Allowed:
+    return (lambda _: True) if allow_code else trusted_programs().holds
 
 
 def _origin(path: Path, name: str | None) -> Origin:
