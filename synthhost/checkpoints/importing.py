@@ -5,13 +5,23 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from synthhost.checkpoints import jik876
+from synthhost.checkpoints import (
+    descriptinc,
+    jik876,
+    parallel_wavegan,
+    seungwonpark,
+)
 from synthhost.checkpoints.layout import Layout, ReadModel
 from synthhost.checkpoints.package import Origin, save_package
 from synthhost.checkpoints.reading import read_checkpoint
 from synthhost.core.errors import CheckpointError
 
-LAYOUTS: tuple[Layout, ...] = (jik876.LAYOUT,)
+LAYOUTS: tuple[Layout, ...] = (
+    jik876.LAYOUT,
+    descriptinc.LAYOUT,
+    seungwonpark.LAYOUT,
+    parallel_wavegan.LAYOUT,
+)
 """Every published layout that can be read, in the order they are tried."""
 
 UNKNOWN_LICENCE = "not stated; ask the author before sharing"

@@ -3,105 +3,29 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
+from synthhost.checkpoints.settings import Settings, config_text
 from synthhost.core.errors import CheckpointError
 
-MAX_CONFIG_BYTES = 1_000_000
 
-
-class JsonConfig:
-    """A configuration file whose values are asked for by name and range.
+class JsonConfig(Settings):
+    """A configuration file of named values.
 
     Raises:
-        CheckpointError: From every method, with the file, the key and what is wrong.
+        CheckpointError: It cannot be read, or holds no named values.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._plain = _read_mapping(path)
-
-    def __contains__(self, key: str) -> bool:
-        return self._plain.get(key) is not None
-
-    def text(self, key: str) -> str | None:
-        """Return a value that is text, or None."""
-        value = self._plain.get(key)
-        return value if isinstance(value, str) else None
-
-    def whole(self, key: str, low: int, high: int) -> int:
-        """Return a whole number in `low..high`."""
-        return self._bounded(key, self._value(key), low, high)
-
-    def number(self, key: str, low: float, high: float) -> float:
-        """Return a finite number in `low..high`."""
-        value = self._value(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise self.error(key, f"must be a number, not {_shown(value)}.")
-        if not low <= value <= high:
-            raise self.error(key, f"must lie in {low:g}..{high:g}, not {_shown(value)}.")
-        return float(value)
-
-    def wholes(self, key: str, count: int, low: int, high: int) -> list[int]:
-        """Return a list of `count` whole numbers in `low..high`."""
-        return [self._bounded(key, item, low, high) for item in self._items(key, self._value(key), count)]
-
-    def rows(self, key: str, count: int, low: int, high: int) -> list[list[int]]:
-        """Return `count` lists of whole numbers in `low..high`, each of at most 16."""
-        rows = self._items(key, self._value(key), count)
-        for row in rows:
-            if not isinstance(row, list) or not 1 <= len(row) <= 16:
-                raise self.error(key, f"must hold lists of numbers, not {_shown(row)}.")
-        return [[self._bounded(key, item, low, high) for item in row] for row in rows]
-
-    def expect(self, key: str, found: Any) -> None:
-        """Refuse a value, where given, that is not what the weights' shapes say."""
-        if key in self and self._plain[key] != found:
-            raise self.error(key, f"is {_shown(self._plain[key])}, but the weights have {_shown(found)}.")
-
-    def error(self, key: str, what: str) -> CheckpointError:
-        """Return the error about one key."""
-        return CheckpointError(f"{self.path}: '{key}' {what} Use the file the checkpoint was trained with.")
-
-    def _value(self, key: str) -> Any:
-        if key not in self:
-            raise self.error(key, "is missing.")
-        return self._plain[key]
-
-    def _items(self, key: str, value: Any, count: int) -> list[Any]:
-        if not isinstance(value, list) or len(value) != count:
-            raise self.error(key, f"must be a list of {count}, like the weights, not {_shown(value)}.")
-        return value
-
-    def _bounded(self, key: str, value: Any, low: int, high: int) -> int:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise self.error(key, f"must be a whole number, not {_shown(value)}.")
-        if not low <= value <= high:
-            raise self.error(key, f"must lie in {low}..{high}, not {_shown(value)}.")
-        return value
+        super().__init__(str(path), _read_mapping(path))
 
 
 def _read_mapping(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_CONFIG_BYTES + 1)
-        if len(raw) > MAX_CONFIG_BYTES:
-            raise CheckpointError(f"{path}: larger than 1 MB, too large for a configuration.")
-        plain = json.loads(raw.decode("utf-8-sig"))
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror}). Check the path.") from error
-    except (ValueError, RecursionError) as error:  # also undecodable text and endless digits
+        plain = json.loads(config_text(path))
+    except (ValueError, RecursionError) as error:  # also endless digits
         raise CheckpointError(f"{path}: is not readable as JSON: {error}.") from error
     if not isinstance(plain, dict):
         raise CheckpointError(f"{path}: holds no named values. Use the config.json of the checkpoint.")
     return plain
-
-
-def _shown(value: Any) -> str:
-    try:
-        text = json.dumps(value)
-    except ValueError:  # more digits than Python prints
-        return "a number of thousands of digits"
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -2,6 +2,9 @@
 
 conv_pre, then per stage an upsampling by transposed convolution and the mean of parallel residual
 branches, then conv_post and tanh. Zero edges throughout. Names follow the published implementation.
+
+The causal form is that of kan-bayashi/ParallelWaveGAN: convolutions see the past alone and transposed ones
+stand a frame later, the first frame doubled.
 """
 
 from __future__ import annotations
@@ -15,35 +18,35 @@ from synthhost.families.family import Family
 from synthhost.families.hifigan_hyper import HifiganHyper
 from synthhost.families.weights import fill
 from synthhost.streaming.block import AnyBlock
+from synthhost.streaming.channels import Standardise
 from synthhost.streaming.conv import Conv
-from synthhost.streaming.layer import AnyLayer
+from synthhost.streaming.edges import Lead
 from synthhost.streaming.parallel import Branches, Residual
 from synthhost.streaming.pointwise import LeakyReLU, Tanh
 from synthhost.streaming.sequence import Sequence
 from synthhost.streaming.transposed import ConvTranspose
 
-SLOPE = 0.1
 FINAL_SLOPE = 0.01  # the last activation kept PyTorch's default slope, not the 0.1 used elsewhere
-_END_KERNEL = 7  # of conv_pre and conv_post, in every published configuration
 
 
 def build(hyper: HifiganHyper) -> Sequence:
     """Return the generator with fresh random weights, `[bands, frames]` to `[1, samples]`."""
     width = hyper.upsample_initial_channel
-    parts: dict[str, AnyBlock] = {"conv_pre": _same(hyper.bands, width, _END_KERNEL)}
+    parts: dict[str, AnyBlock] = {"stats": Standardise(hyper.bands)} if hyper.statistics else {}
+    parts["conv_pre"] = _same(hyper, hyper.bands, width, hyper.end_kernel)
     for index in range(len(hyper.upsample_rates)):
         parts[f"stage_{index}"] = _stage(hyper, index)
         width = hyper.stage_channels(index)
     parts["activation"] = LeakyReLU(FINAL_SLOPE)
-    parts["conv_post"] = _same(width, 1, _END_KERNEL)
+    parts["conv_post"] = _same(hyper, width, 1, hyper.end_kernel)
     parts["tanh"] = Tanh()
     return Sequence(parts)
 
 
-def named_layers(generator: AnyBlock) -> Iterator[tuple[str, AnyLayer]]:
+def named_layers(generator: AnyBlock) -> Iterator[tuple[str, AnyBlock]]:
     """Walk the layers that carry weights, each with its published name, such as `resblocks.4.convs1.2`."""
     for name, part in generator.named_children():
-        if isinstance(part, Conv):
+        if isinstance(part, Conv | Standardise):
             yield name, part
         elif isinstance(part, Sequence):
             yield from _stage_layers(part, int(name.removeprefix("stage_")))
@@ -79,49 +82,57 @@ FAMILY = Family(
 )
 
 
-def _same(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> Conv:
-    edge = (kernel - 1) * dilation // 2
-    return Conv(inputs, outputs, kernel, dilation=dilation, padding=(edge, edge))
+def _same(hyper: HifiganHyper, inputs: int, outputs: int, kernel: int, dilation: int = 1) -> Conv:
+    reach = (kernel - 1) * dilation
+    padding = (reach, 0) if hyper.causal else (reach // 2, reach // 2)
+    return Conv(inputs, outputs, kernel, dilation=dilation, padding=padding, bias=hyper.bias)
 
 
 def _stage(hyper: HifiganHyper, index: int) -> Sequence:
-    kernel, rate = hyper.upsample_kernel_sizes[index], hyper.upsample_rates[index]
-    inputs, outputs = hyper.stage_channels(index - 1), hyper.stage_channels(index)
+    outputs = hyper.stage_channels(index)
     shapes = zip(hyper.resblock_kernel_sizes, hyper.resblock_dilation_sizes, strict=True)
     unit = _unit_1 if hyper.resblock == "1" else _unit_2
     branches = [
-        Sequence({f"unit_{m}": unit(outputs, taps, dilation) for m, dilation in enumerate(dilations)})
+        Sequence({f"unit_{m}": unit(hyper, outputs, taps, dilation) for m, dilation in enumerate(dilations)})
         for taps, dilations in shapes
     ]
-    return Sequence(
-        {
-            "activation": LeakyReLU(SLOPE),
-            "up": ConvTranspose(inputs, outputs, kernel, rate, padding=(kernel - rate) // 2),
-            "branches": Branches(branches, "mean"),
-        }
-    )
+    parts: dict[str, AnyBlock] = {"activation": LeakyReLU(hyper.slope)}
+    if hyper.causal:
+        parts["lead"] = Lead(1)
+    parts["up"] = _up(hyper, index)
+    parts["branches"] = Branches(branches, "mean")
+    return Sequence(parts)
 
 
-def _unit_1(channels: int, kernel: int, dilation: int) -> Residual:
+def _up(hyper: HifiganHyper, index: int) -> ConvTranspose:
+    kernel, rate = hyper.upsample_kernel_sizes[index], hyper.upsample_rates[index]
+    inputs, outputs = hyper.stage_channels(index - 1), hyper.stage_channels(index)
+    if hyper.causal:
+        return ConvTranspose(inputs, outputs, kernel, rate, padding=rate, bias=hyper.bias)
+    odd = (kernel - rate) % 2
+    edge = {"padding": (kernel - rate + odd) // 2, "output_padding": odd}
+    return ConvTranspose(inputs, outputs, kernel, rate, bias=hyper.bias, **edge)
+
+
+def _unit_1(hyper: HifiganHyper, channels: int, kernel: int, dilation: int) -> Residual:
     return Residual(
         Sequence(
             {
-                "activation_1": LeakyReLU(SLOPE),
-                "convs1": _same(channels, channels, kernel, dilation),
-                "activation_2": LeakyReLU(SLOPE),
-                "convs2": _same(channels, channels, kernel),
+                "activation_1": LeakyReLU(hyper.slope),
+                "convs1": _same(hyper, channels, channels, kernel, dilation),
+                "activation_2": LeakyReLU(hyper.slope),
+                "convs2": _same(hyper, channels, channels, kernel),
             }
         )
     )
 
 
-def _unit_2(channels: int, kernel: int, dilation: int) -> Residual:
-    return Residual(
-        Sequence({"activation": LeakyReLU(SLOPE), "convs": _same(channels, channels, kernel, dilation)})
-    )
+def _unit_2(hyper: HifiganHyper, channels: int, kernel: int, dilation: int) -> Residual:
+    conv = _same(hyper, channels, channels, kernel, dilation)
+    return Residual(Sequence({"activation": LeakyReLU(hyper.slope), "convs": conv}))
 
 
-def _stage_layers(stage: Sequence, index: int) -> Iterator[tuple[str, AnyLayer]]:
+def _stage_layers(stage: Sequence, index: int) -> Iterator[tuple[str, AnyBlock]]:
     up, branches = stage["up"], stage["branches"]
     assert isinstance(up, ConvTranspose)
     yield f"ups.{index}", up

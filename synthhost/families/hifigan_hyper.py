@@ -1,4 +1,7 @@
-"""HiFi-GAN's hyper-parameters, named as in the published config.json and checked once."""
+"""HiFi-GAN's hyper-parameters, named as in the published config.json and checked once.
+
+What the published network leaves no choice about, kan-bayashi/ParallelWaveGAN does; those fields come last.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 from synthhost.core.errors import ConfigError
+from synthhost.families.hyper_reader import HyperReader
 
 _MAX_CHANNELS = 8192
 _MAX_STAGES = 8
@@ -17,24 +21,44 @@ _MAX_KERNEL = 255
 _MAX_RATE = 64
 _MAX_DILATION = 1024
 _MAX_HOP_SAMPLES = 8192
+_MAX_DILATIONS = 16
 _DILATIONS_USED = MappingProxyType({"1": 3, "2": 2})
+_DIALECTS = ("jik876", "parallel-wavegan")
 
 
 @dataclass(frozen=True, slots=True)
 class HifiganHyper:
     """The shape of one HiFi-GAN generator.
 
+    Attributes:
+        resblock: "1": two convolutions a unit; "2": one.
+        bands: Of a frame; the published network takes 80 whatever its config's num_mels says.
+        dialect: Whose rules hold: jik876's block "1" has three units and block "2" two, and kernels exceed
+            their rates by even numbers. kan-bayashi's have as many units as dilations, and of an odd number
+            the end of the stream gets one sample more.
+        end_kernel: Of the first and the last convolution.
+        slope: Of all leaky rectifiers but the last.
+        bias: Whether layers have one.
+        causal: Whether nothing looks ahead (`use_causal_conv`).
+        statistics: Whether frames are standardised first, by tensors of the model.
+
     Raises:
         ConfigError: The values describe no network that can be built.
     """
 
-    resblock: str  # "1": two convolutions a unit, three units; "2": one convolution a unit, two units
+    resblock: str
     upsample_rates: tuple[int, ...]
     upsample_kernel_sizes: tuple[int, ...]
     upsample_initial_channel: int
     resblock_kernel_sizes: tuple[int, ...]
     resblock_dilation_sizes: tuple[tuple[int, ...], ...]
-    bands: int = 80  # the published network takes 80 whatever its config's num_mels says
+    bands: int = 80
+    dialect: str = "jik876"
+    end_kernel: int = 7
+    slope: float = 0.1
+    bias: bool = True
+    causal: bool = False
+    statistics: bool = False
 
     def __post_init__(self) -> None:
         if self.resblock not in _DILATIONS_USED:
@@ -70,10 +94,12 @@ class HifiganHyper:
         """
         resblock = str(_value(plain, "resblock"))
         width = _number("upsample_initial_channel", _value(plain, "upsample_initial_channel"))
+        read = HyperReader("HiFi-GAN", plain)
+        dialect = read.word("dialect", _DIALECTS, _DIALECTS[0])
         rows = _value(plain, "resblock_dilation_sizes")
         if not isinstance(rows, (list, tuple)):
             _refuse(f"resblock_dilation_sizes: expected a list of lists, got {rows!r}")
-        used = _DILATIONS_USED.get(resblock)
+        used = _DILATIONS_USED.get(resblock) if dialect == "jik876" else None
         return cls(
             resblock=resblock,
             upsample_rates=_numbers(plain, "upsample_rates"),
@@ -82,6 +108,12 @@ class HifiganHyper:
             resblock_kernel_sizes=_numbers(plain, "resblock_kernel_sizes"),
             resblock_dilation_sizes=tuple(_row("resblock_dilation_sizes", row)[:used] for row in rows),
             bands=_number("bands", plain.get("bands", 80)),
+            dialect=dialect,
+            end_kernel=read.whole("end_kernel", 1, _MAX_KERNEL, 7),
+            slope=read.real("slope", 0.0, 1.0, 0.1),
+            bias=read.flag("bias", True),
+            causal=read.flag("causal", False),
+            statistics=read.flag("statistics", False),
         )
 
     def _check_stages(self) -> None:
@@ -94,7 +126,12 @@ class HifiganHyper:
         _check_range("upsample_rates", rates, _MAX_RATE)
         _check_range("upsample_kernel_sizes", kernels, _MAX_KERNEL)
         for rate, kernel in zip(rates, kernels, strict=True):
-            if kernel < rate or (kernel - rate) % 2:
+            odd = (kernel - rate) % 2 and not (self.dialect == "parallel-wavegan" and kernel == 2 * rate)
+            if self.causal and kernel != 2 * rate:
+                _refuse(
+                    f"upsample_kernel_sizes: kernel {kernel} over rate {rate}; causal ones are twice as long"
+                )
+            if kernel < rate or odd:
                 _refuse(
                     f"upsample_kernel_sizes: kernel {kernel} over rate {rate}; a kernel must exceed its rate "
                     "by an even number, zero included, or frames and samples do not match"
@@ -115,12 +152,14 @@ class HifiganHyper:
                 f"rows of dilations; give one row for each kernel, 1 to {_MAX_BRANCHES} of them"
             )
         _check_range("resblock_kernel_sizes", kernels, _MAX_KERNEL)
-        if not all(kernel % 2 for kernel in kernels):
+        if not all(kernel % 2 for kernel in (*kernels, self.end_kernel)):
             _refuse(f"resblock_kernel_sizes: {list(kernels)}; all must be odd to keep the length")
         needed = _DILATIONS_USED[self.resblock]
         for row in rows:
             _check_range("resblock_dilation_sizes", row, _MAX_DILATION)
-            if len(row) != needed:
+            if self.dialect == "parallel-wavegan":
+                _check_range("resblock_dilation_sizes: dilations of a block", [len(row)], _MAX_DILATIONS)
+            elif len(row) != needed:
                 _refuse(
                     f"resblock_dilation_sizes: {list(row)} has {len(row)} dilations; "
                     f"residual block {self.resblock!r} takes {needed}"

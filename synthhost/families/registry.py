@@ -6,11 +6,19 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from synthhost.core.errors import ConfigError, suggestion
-from synthhost.families import hifigan, torchscript
+from synthhost.families import hifigan, melgan, parallel_wavegan, torchscript
 from synthhost.families.family import Family
 
 FAMILIES: Mapping[str, Family] = MappingProxyType(
-    {one.name: one for one in (hifigan.FAMILY, torchscript.FAMILY)}
+    {
+        one.name: one
+        for one in (
+            hifigan.FAMILY,
+            melgan.FAMILY,
+            parallel_wavegan.FAMILY,
+            torchscript.FAMILY,
+        )
+    }
 )
 
 
