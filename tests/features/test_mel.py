@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthhost.core.errors import FeatureError
-from synthhost.features.filter_bank import filter_bank, hz_to_mel, mel_to_hz
+from synthhost.features.filter_bank import filter_bank
 from synthhost.features.mel import CONVENTIONS, band_centres_hz, hz_to_band, mel_spectrogram
+from synthhost.features.mel_scales import Scale, hz_in_a_band, hz_to_mel, mel_to_hz
 from synthhost.features.mel_stream import MelStream
 
 SPEC = CONVENTIONS["jik876"]
@@ -84,13 +85,28 @@ def test_hz_to_band_undoes_band_centres() -> None:
     assert hz_to_band(SPEC, 8000.0) == pytest.approx(80.0)
 
 
-@given(hz=st.floats(0, 20000))
-def test_the_mel_scale_has_an_inverse(hz: float) -> None:
-    assert mel_to_hz(hz_to_mel(hz)) == pytest.approx(hz, rel=1e-9, abs=1e-9)
+@given(hz=st.floats(0, 20000), scale=st.sampled_from(["slaney", "htk"]))
+def test_a_mel_scale_has_an_inverse(hz: float, scale: Scale) -> None:
+    assert mel_to_hz(hz_to_mel(hz, scale), scale) == pytest.approx(hz, rel=1e-9, abs=1e-9)
 
 
 def test_the_mel_scale_is_linear_to_1_khz_with_27_steps_to_6400_hz() -> None:
     np.testing.assert_allclose(hz_to_mel([200.0, 1000.0, 6400.0]), [3.0, 15.0, 42.0])
+
+
+def test_htks_mel_scale_is_the_books() -> None:
+    np.testing.assert_allclose(hz_to_mel([0.0, 1000.0, 6300.0], "htk"), [0.0, 999.9855, 2595.0], atol=1e-4)
+
+
+@pytest.mark.parametrize("scale", ["slaney", "htk"])
+def test_bands_widen_as_the_scale_does(scale: Scale) -> None:
+    hz = np.array([200.0, 1500.0, 6000.0])
+    steps = mel_to_hz(hz_to_mel(hz, scale) + 1e-3, scale) - hz
+    np.testing.assert_allclose(
+        steps / steps[0],
+        hz_in_a_band(hz, scale) / hz_in_a_band(hz[0], scale),
+        rtol=0.04,  # Slaney bends a little at 1 kHz
+    )
 
 
 def test_every_filter_has_unit_area() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from synthhost.checkpoints.package import Origin, Package, manifest_for
 from synthhost.core.errors import FeatureError
 from synthhost.core.specs import MelSpec
 from synthhost.families.registry import family
+from synthhost.features.mel import CONVENTIONS, mel_spectrogram
 from synthhost.library import certify as certifying
 from synthhost.library.certify import certify
 from synthhost.library.model import Model, build_network, model_from
@@ -33,14 +35,14 @@ HYPER = {
 MEL = MelSpec("jik876", 8000, 32, 8, 32, 10, 0.0, 4000.0, "ln", 1e-5)
 
 
-def package() -> Package:
+def package(mel: MelSpec = MEL) -> Package:
     kind = family("hifigan")
     torch.manual_seed(5)
     shapes = kind.tensor_names(kind.hyper_from_json(HYPER))
     tensors = {
         name: torch.randn(shape) * (0.5 / np.sqrt(np.prod(shape[1:]))) for name, shape in shapes.items()
     }
-    read = ReadModel("test", "hifigan", HYPER, MEL, tensors)
+    read = ReadModel("test", "hifigan", HYPER, mel, tensors)
     return Package(manifest_for(read, Origin("small", "CC0", "test"), "0" * 64), tensors)
 
 
@@ -140,6 +142,16 @@ def test_any_sound_becomes_the_models_features(model: Model) -> None:
     own_rate = np.sin(2 * np.pi * 1000 * np.arange(8000) / 8000).astype(np.float32)
     loudest = np.argmax(features[:, 500])
     assert loudest == np.argmax(model.mel(own_rate, 8000)[:, 500])
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_sound_becomes_features_of_the_models_own_convention(convention: str) -> None:
+    spec = replace(MEL, convention=convention, log=CONVENTIONS[convention].log)
+    model = model_from(package(spec))
+    sound = (0.1 * np.random.default_rng(3).standard_normal(4000)).astype(np.float32)
+    features = model.mel(sound, 8000)
+    np.testing.assert_array_equal(features, mel_spectrogram(sound, spec))
+    assert model.render(features).shape == (8 * features.shape[1],)
 
 
 @pytest.mark.parametrize(
