@@ -10,7 +10,7 @@ _LEAST_CHUNK_SAMPLES = 64
 
 @dataclass(frozen=True, slots=True)
 class MelSpec:
-    """How a mel spectrogram is made; the convention is part of the model."""
+    """The numbers a mel spectrogram is made with; what else its convention does is in `MEL_CONVENTIONS`."""
 
     convention: str  # the table's key, such as "jik876"
     sample_rate: int
@@ -21,7 +21,7 @@ class MelSpec:
     fmin_hz: float
     fmax_hz: float
     log: Literal["ln", "log10"]
-    floor: float  # smallest magnitude before the logarithm
+    floor: float  # the least a band counts as before the logarithm
 
 
 @dataclass(frozen=True, slots=True)
