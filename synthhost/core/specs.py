@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
+
+Prior: TypeAlias = Literal["normal", "uniform"]
+"""What latent vectors are drawn from: the standard normal, or evenly from -1 to 1."""
 
 _LEAST_CHUNK_SAMPLES = 64
 
@@ -39,6 +42,7 @@ class ModelSpec:
     sha256: str  # of the weights file
     burst_samples: int = 0  # what a step may give beyond its frames' samples while a stream starts
     clip_frames: int = 0  # a stream is a clip of so many frames; 0: it goes on for ever
+    prior: Prior = "normal"  # what latent vectors are drawn from
 
     @property
     def chunk_unit(self) -> int:

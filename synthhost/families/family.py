@@ -10,6 +10,7 @@ from torch import Tensor
 
 from synthhost.core.options import OptionSpec, OptionValue
 from synthhost.core.params import ParamSpec
+from synthhost.core.specs import Prior
 from synthhost.streaming.playable import Playable
 
 
@@ -48,6 +49,7 @@ class Family:
         options: What is decided when a voice is built: steps, schedule.
         play: Turns a filled network into what is played under the options; raises ConfigError.
         clip_frames: For networks whose sound ends by itself: how many frames a clip has.
+        prior: What latent vectors are drawn from.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Family:
     options: tuple[OptionSpec, ...] = ()
     play: Callable[[Any, Mapping[str, OptionValue]], Playable] = _as_built
     clip_frames: Callable[[Any], int] = lambda _: 0
+    prior: Callable[[Any], Prior] = lambda _: "normal"
 
 
 TEMPERATURE = ParamSpec(

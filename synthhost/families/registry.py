@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from synthhost.core.errors import ConfigError, suggestion
-from synthhost.families import hifigan, melgan, parallel_wavegan, torchscript
+from synthhost.families import hifigan, melgan, parallel_wavegan, torchscript, wavegan
 from synthhost.families.family import Family
 
 FAMILIES: Mapping[str, Family] = MappingProxyType(
@@ -17,6 +17,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             melgan.FAMILY,
             parallel_wavegan.FAMILY,
             torchscript.FAMILY,
+            wavegan.FAMILY,
         )
     }
 )

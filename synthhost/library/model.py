@@ -277,6 +277,7 @@ def _played(
         sha256=manifest.sha256,
         burst_samples=burst,
         clip_frames=kind.clip_frames(hyper),
+        prior=kind.prior(hyper),
     )
     return playable, make_runner(spec, playable, kind.controls)
 
