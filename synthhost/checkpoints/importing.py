@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from synthhost.checkpoints import (
+    chrisdonahue,
     descriptinc,
     jik876,
+    mostafaelaraby,
     parallel_wavegan,
     seungwonpark,
 )
 from synthhost.checkpoints.layout import Layout, ReadModel
 from synthhost.checkpoints.package import Origin, save_package
 from synthhost.checkpoints.reading import read_checkpoint
+from synthhost.checkpoints.tensorflow_bundle import TensorBundle, bundle_index
 from synthhost.core.errors import CheckpointError
 
 LAYOUTS: tuple[Layout, ...] = (
     jik876.LAYOUT,
+    mostafaelaraby.LAYOUT,
+    chrisdonahue.LAYOUT,
     descriptinc.LAYOUT,
     seungwonpark.LAYOUT,
     parallel_wavegan.LAYOUT,
@@ -31,13 +37,14 @@ def read_model(path: Path, config: Path | None = None) -> ReadModel:
     """Return the model in a published checkpoint file.
 
     Args:
-        path: The file with the weights.
+        path: The file with the weights; of a TensorFlow checkpoint its index, prefix or folder.
         config: Its configuration, where it does not lie beside the weights under its usual name.
 
     Raises:
         CheckpointError: If the file cannot be read safely, or is of no known layout.
     """
-    content = read_checkpoint(path)
+    index = bundle_index(path)
+    path, content = (path, read_checkpoint(path)) if index is None else (index, TensorBundle(index))
     for layout in LAYOUTS:
         if layout.recognise(content):
             return layout.read(path, content, config)
@@ -62,6 +69,6 @@ def slug(text: str) -> str:
 
 
 def _keys(content: object) -> str:
-    if not isinstance(content, dict) or not content:
+    if not isinstance(content, Mapping) or not content:
         return "It holds no named tensors."
     return f"It begins with: {', '.join(repr(key)[:40] for key in list(content)[:6])}."

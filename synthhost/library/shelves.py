@@ -22,6 +22,7 @@ from synthhost.checkpoints.package import (
 )
 from synthhost.checkpoints.programs import Allowed, Program, TrustList, is_program, read_program
 from synthhost.checkpoints.reading import file_sha256
+from synthhost.checkpoints.tensorflow_bundle import INDEX_SUFFIX, bundle_index
 from synthhost.checkpoints.torchscript import PROGRAM_NAME, read_script
 from synthhost.core.errors import CheckpointError, ConfigError, ModelNotFoundError, suggestion
 from synthhost.core.options import without_options
@@ -67,7 +68,8 @@ def find_model(name_or_path: str | Path) -> Path:
     """Return the model folder, or the checkpoint file, that a name or path means.
 
     Args:
-        name_or_path: A model's name, the path of a model folder, or the path of a published checkpoint file.
+        name_or_path: A model's name, the path of a model folder, or the path of a published checkpoint file;
+            of a TensorFlow checkpoint its index, prefix or folder.
 
     Raises:
         ModelNotFoundError: If there is none; the message names the nearest one.
@@ -82,6 +84,9 @@ def find_model(name_or_path: str | Path) -> Path:
         path = path.parent
     if path.is_file() or is_package(path):
         return path
+    index = bundle_index(path)
+    if index is not None:
+        return index
     raise ModelNotFoundError(_not_found(text, path))
 
 
@@ -139,7 +144,7 @@ def import_model(
     """Import a published checkpoint into the user's library and return the new model folder.
 
     Args:
-        path: The checkpoint file.
+        path: The checkpoint file; of a TensorFlow checkpoint its index, prefix or folder.
         config: Its configuration, where it does not lie beside it.
         name: What to call the model; made from the file's and folder's names if not given.
         allow_code: Where the file is a TorchScript program: let it run, now and whenever the model is loaded.
@@ -149,6 +154,7 @@ def import_model(
         CheckpointError: If the checkpoint cannot be imported, is a program not allowed, or the name is taken.
         ConfigError: If the name is no name for a model.
     """
+    path = bundle_index(path) or path
     origin = _origin(path, name)
     for shelf in shelves():
         if is_package(shelf.folder / origin.name):
@@ -201,9 +207,8 @@ def _origin(path: Path, name: str | None) -> Origin:
             f"{name[:80]!r} cannot name a model: use lower-case letters, digits and hyphens, "
             f"such as {slug(name)!r}."
         )
-    return Origin(
-        name or slug(path.name.partition(".")[0]), UNKNOWN_LICENCE, f"imported from the file {path.name}"
-    )
+    stem = path.stem if path.suffix == INDEX_SUFFIX else path.name.partition(".")[0]
+    return Origin(name or slug(stem), UNKNOWN_LICENCE, f"imported from the file {path.name}")
 
 
 def _not_found(text: str, path: Path) -> str:
