@@ -8,6 +8,7 @@ from pathlib import Path
 
 from synthhost.checkpoints import (
     chrisdonahue,
+    deepsound,
     descriptinc,
     jik876,
     mostafaelaraby,
@@ -24,6 +25,7 @@ LAYOUTS: tuple[Layout, ...] = (
     jik876.LAYOUT,
     mostafaelaraby.LAYOUT,
     chrisdonahue.LAYOUT,
+    deepsound.LAYOUT,
     descriptinc.LAYOUT,
     seungwonpark.LAYOUT,
     parallel_wavegan.LAYOUT,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from synthhost.core.errors import ConfigError, suggestion
-from synthhost.families import hifigan, melgan, parallel_wavegan, torchscript, wavegan
+from synthhost.families import hifigan, melgan, parallel_wavegan, samplernn, torchscript, wavegan, wavenet
 from synthhost.families.family import Family
 
 FAMILIES: Mapping[str, Family] = MappingProxyType(
@@ -16,8 +16,10 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             hifigan.FAMILY,
             melgan.FAMILY,
             parallel_wavegan.FAMILY,
+            samplernn.FAMILY,
             torchscript.FAMILY,
             wavegan.FAMILY,
+            wavenet.FAMILY,
         )
     }
 )

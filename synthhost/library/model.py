@@ -129,11 +129,12 @@ class Model:
                 noise=noise,
                 uniforms=uniforms,
             )
-        frames = self._frames(features, samples, latent)
+        frames, hop = self._frames(features, samples, latent), self.spec.hop_samples
         draws: Draws = SeededDraws.of(seed)
         if noise is not None or uniforms is not None:
             streams = self.runner.noise_streams, self.runner.uniform_streams
-            draws = TapeDraws.of(noise, uniforms, *streams)
+            tapes = TapeDraws.of(noise, uniforms, *streams)
+            draws = tapes if samples is None else tapes.lengthened(samples, frames.shape[1] * hop)
         stream = self.stream(chunk_frames, draws=draws)
         if temperature != 1.0:
             stream.set_control("temperature", temperature)
