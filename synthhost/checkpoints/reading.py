@@ -8,6 +8,7 @@ import shlex
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 import torch
@@ -24,6 +25,12 @@ ZIP_MAGIC = b"PK\x03\x04"
 _LEGACY_MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa85019")  # torch's magic number, pickled with protocol 2
 _PICKLE_STARTS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 _RESAVE = "Re-save it where it was made with torch.save(model.state_dict(), FILE) or as safetensors."
+_WHOLE_MODELS = MappingProxyType(  # trainers that save the object itself, and where its weights are
+    {
+        "wavenet_model.WaveNetModel": "torch.load(FILE, weights_only=False).state_dict()",
+        "wavenet.WaveNet": "torch.load(FILE, weights_only=False)['model'].state_dict()",
+    }
+)
 
 
 def read_checkpoint(path: Path) -> Any:
@@ -152,7 +159,9 @@ def _load_failure(error: Exception) -> str:
     """Say why torch refused a file; its own text advises to switch the safety off."""
     found = re.search(r"GLOBAL ([\w.]+)", str(error))
     if found:
-        return f"holds {found[1]}, which would run code when loaded; nothing was run. {_RESAVE}"
+        weights = _WHOLE_MODELS.get(found[1])
+        resave = f"Where it was made, run torch.save({weights}, NEW) and import NEW." if weights else _RESAVE
+        return f"holds {found[1]}, which would run code when loaded; nothing was run. {resave}"
     if "Unsupported" in str(error):
         return f"holds more than weights and was not loaded; nothing was run. {_RESAVE}"
     return f"damaged or cut short ({first_line(error)}). Fetch it again."
