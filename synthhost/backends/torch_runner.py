@@ -76,7 +76,7 @@ class TorchRunner:
             return _write(self._block.step(x, state.network), out)
 
     def flush(self, state: TorchState, out: Audio) -> int:
-        """End the stream: write what look-ahead still held back (at most `look_ahead_samples`).
+        """End the stream: write what was still held back (at most `look_ahead_samples + burst_samples`).
 
         Raises:
             FeatureError: The stream has ended before, is too short for the network, or `out` is too small.
@@ -84,7 +84,7 @@ class TorchRunner:
         [render thread]
         """
         batch = state.network.batch
-        self._check_out(self.spec.look_ahead_samples, batch, state, out)
+        self._check_out(self.spec.look_ahead_samples + self.spec.burst_samples, batch, state, out)
         state.ended = True
         with torch.inference_mode():
             return _write(self._block.flush(state.network), out)

@@ -39,7 +39,7 @@ class Runner(Protocol):
         """
 
     def flush(self, state: Any, out: Audio) -> int:
-        """End the stream: write what look-ahead still held back (at most `look_ahead_samples`)."""
+        """End the stream: write what was still held back (at most `look_ahead_samples + burst_samples`)."""
 
 
 class Source(Protocol):

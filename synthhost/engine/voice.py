@@ -96,12 +96,9 @@ class Voice:
         render thread wait for the interpreter. The voice must not have played.
         """
         wanted = self.converter.needed(samples)
-        chunks = -(-(wanted + self.runner.spec.look_ahead_samples) // self._chunk_samples)
-        frames = np.empty((1, self._frames.shape[1], chunks * self.chunk_frames), dtype=np.float32)
-        burst = self.runner.spec.burst_samples
-        sound = np.empty(chunks * self._chunk_samples + burst, dtype=np.float32)
-        self.source.next_frames(frames[0])
-        sound = self._finite(sound[: self.runner.step(frames, self._state, sound[None])])
+        sound = self._first(-(-(wanted + self.runner.spec.look_ahead_samples) // self._chunk_samples))
+        while len(sound) < wanted:  # a start that mirrors what comes later waits for more
+            sound = np.concatenate((sound, self._first(1)))
         for begin in range(0, samples, _WARM_PIECE_SAMPLES):
             count = min(_WARM_PIECE_SAMPLES, samples - begin)
             wanted = self.converter.needed(count)
@@ -110,6 +107,13 @@ class Voice:
             sound = sound[wanted:]
         self._fifo.room(sound.shape[0])[:] = sound
         self._fifo.commit(sound.shape[0])
+
+    def _first(self, chunks: int) -> Audio:
+        """Return what the model makes of so many chunks in one step, before the voice plays."""
+        frames = np.empty((1, self._frames.shape[1], chunks * self.chunk_frames), dtype=np.float32)
+        sound = np.empty(chunks * self._chunk_samples + self.runner.spec.burst_samples, dtype=np.float32)
+        self.source.next_frames(frames[0])
+        return self._finite(sound[: self.runner.step(frames, self._state, sound[None])])
 
     def take_cost(self) -> float:
         """Return the seconds spent in the model since the last call. [render thread]"""

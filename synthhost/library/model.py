@@ -233,7 +233,8 @@ class ModelStream:
     def flush(self) -> Audio:
         """End the stream: return the sound held back for look-ahead, `[samples]`, and begin anew."""
         runner = self._model.runner
-        out = np.empty((1, runner.spec.look_ahead_samples), dtype=np.float32)
+        held = runner.spec.look_ahead_samples + runner.spec.burst_samples  # the latter of a stream just begun
+        out = np.empty((1, held), dtype=np.float32)
         state, self._state = self._state, runner.new_state(1, self._draws)
         return out[0, : runner.flush(state, out)]
 

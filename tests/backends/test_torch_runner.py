@@ -165,6 +165,20 @@ def test_a_network_that_starts_with_a_burst_needs_room_for_it() -> None:
     assert [runner.step(noise(1), state, audio) for _ in range(8)] == [0, 0, 0, 0, 0, 0, 7, 1]
 
 
+def test_a_stream_that_ends_at_its_start_may_hold_back_more_than_its_look_ahead() -> None:
+    parts = {
+        "ahead": Conv(BANDS, 2, 5, padding=(2, 2)),
+        "mirror": Conv(2, 1, 7, padding=(6, 0), edge="reflect"),
+    }
+    block = Sequence(parts)
+    runner = TorchRunner(dataclasses.replace(spec_of(block), burst_samples=6), block)
+    with pytest.raises(FeatureError, match="room for"):
+        runner.flush(runner.new_state(), np.zeros((1, runner.spec.look_ahead_samples), np.float32))
+    state, audio = runner.new_state(), np.zeros((1, 8), np.float32)
+    assert runner.step(noise(7)[:, :, :7], state, np.zeros((1, 13), np.float32)) == 0
+    assert runner.flush(state, audio) == 7
+
+
 def test_cost_is_measured_against_the_sound_a_step_makes(runner: TorchRunner) -> None:
     cost = cost_per_step(runner, chunk_frames=2, repeats=5)
     assert cost.chunk_seconds == 8 / 8000

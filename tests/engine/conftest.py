@@ -81,15 +81,19 @@ class Source:
 
 
 class Runner:
-    """A sine whose amplitude is the frame's first band; `look_ahead` samples are held back."""
+    """A sine whose amplitude is the frame's first band; `look_ahead` samples are held back.
+
+    Nothing comes before frame `starts_at` is there, as where a network mirrors its first frames.
+    """
 
     def __init__(self, model: dict[str, Any]) -> None:
         bands, self.look_ahead = model.get("bands", 2), model.get("look_ahead", 7)
         self.omega = model.get("omega", 0.05)
         self.bad_from = model.get("bad_from", -1)
-        self.spec = ModelSpec(
-            str(model), "fake", RATE, HOP, bands, self.look_ahead, 3, mel_spec(bands), "0" * 64
-        )
+        self.starts_at = model.get("starts_at", 0)
+        burst = max(0, (self.starts_at - 1) * HOP - self.look_ahead)
+        facts = (RATE, HOP, bands, self.look_ahead, 3, mel_spec(bands), "0" * 64, burst)
+        self.spec = ModelSpec(str(model), "fake", *facts)
 
     controls: tuple[ParamSpec, ...] = ()
 
@@ -100,7 +104,8 @@ class Runner:
         fresh = self.sound(state["made"], np.repeat(frames[0, 0], HOP))
         state["made"] += fresh.size
         state["waiting"] = np.concatenate((state["waiting"], fresh))
-        ready = max(state["waiting"].size - self.look_ahead, 0)
+        started = state["made"] >= self.starts_at * HOP
+        ready = max(state["waiting"].size - self.look_ahead, 0) if started else 0
         out[0, :ready] = state["waiting"][:ready]
         state["waiting"] = state["waiting"][ready:]
         return ready

@@ -93,12 +93,14 @@ def test_the_presets_gain_comes_after_the_chain_and_not_into_the_dry_stem(make_v
     samples=st.integers(1, 1000),
     chunk=st.integers(1, 9),
     look_ahead=st.integers(0, 60),
+    starts_at=st.integers(0, 30),
     rates=st.sampled_from([(8000, 8000), (8000, 11025), (22050, 8000), (8000, 48000)]),
 )
 def test_warming_up_is_playing_the_stream_at_no_cost(
-    make_voice: Any, samples: int, chunk: int, look_ahead: int, rates: tuple[int, int]
+    make_voice: Any, samples: int, chunk: int, look_ahead: int, starts_at: int, rates: tuple[int, int]
 ) -> None:
-    body = {"name": "x", "model": {"look_ahead": look_ahead, "bad_from": 20}, "chunk": chunk, "echo": True}
+    model = {"look_ahead": look_ahead, "bad_from": 20, "starts_at": starts_at}
+    body = {"name": "x", "model": model, "chunk": chunk, "echo": True}
     warmed, cold = (make_voice(body, converter=Resampler(*rates)).voice for _ in range(2))
     warmed.warm_up(samples)
     assert warmed.take_cost() == 0.0
