@@ -23,7 +23,9 @@ class Factory:
     def __init__(self) -> None:
         self.streams: list[int] = []
 
-    def build(self, body: dict[str, Any], stream: int, values: dict[str, float]) -> str:
+    def build(
+        self, body: dict[str, Any], stream: int, values: dict[str, float], *, kept: bool = False
+    ) -> str:
         self.streams.append(stream)
         if "error" in body:
             raise body["error"]
