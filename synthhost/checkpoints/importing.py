@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from synthhost.checkpoints import (
@@ -12,8 +13,11 @@ from synthhost.checkpoints import (
     descriptinc,
     jik876,
     mostafaelaraby,
+    nvidia,
     parallel_wavegan,
+    r9y9,
     seungwonpark,
+    vincentherrmann,
 )
 from synthhost.checkpoints.layout import Layout, ReadModel
 from synthhost.checkpoints.package import Origin, save_package
@@ -29,45 +33,64 @@ LAYOUTS: tuple[Layout, ...] = (
     descriptinc.LAYOUT,
     seungwonpark.LAYOUT,
     parallel_wavegan.LAYOUT,
+    r9y9.LAYOUT,
+    vincentherrmann.LAYOUT,
+    nvidia.LAYOUT,
 )
 """Every published layout that can be read, in the order they are tried."""
 
 UNKNOWN_LICENCE = "not stated; ask the author before sharing"
 
 
-def read_model(path: Path, config: Path | None = None) -> ReadModel:
+def read_model(path: Path, config: Path | None = None, sample_rate: int | None = None) -> ReadModel:
     """Return the model in a published checkpoint file.
 
     Args:
         path: The file with the weights; of a TensorFlow checkpoint its index, prefix or folder.
         config: Its configuration, where it does not lie beside the weights under its usual name.
+        sample_rate: In Hz, of a model that takes no mel frames, where its files do not tell the right one.
 
     Raises:
-        CheckpointError: If the file cannot be read safely, or is of no known layout.
+        CheckpointError: If the file cannot be read safely, is of no known layout, or is of another rate.
     """
     index = bundle_index(path)
     path, content = (path, read_checkpoint(path)) if index is None else (index, TensorBundle(index))
     for layout in LAYOUTS:
         if layout.recognise(content):
-            return layout.read(path, content, config)
+            return _at_rate(path, layout.read(path, content, config), sample_rate)
     raise CheckpointError(
         f"{path}: is of no layout known here. Known: {', '.join(layout.name for layout in LAYOUTS)}. "
         f"{_keys(content)}"
     )
 
 
-def import_checkpoint(path: Path, library: Path, origin: Origin, config: Path | None = None) -> Path:
+def import_checkpoint(
+    path: Path, library: Path, origin: Origin, config: Path | None = None, sample_rate: int | None = None
+) -> Path:
     """Import a published checkpoint as the folder `origin.name` of a library and return that folder.
+
+    `config` and `sample_rate` are as for `read_model`.
 
     Raises:
         CheckpointError: If the file cannot be imported or the name is taken.
     """
-    return save_package(read_model(path, config), origin, library / origin.name)
+    return save_package(read_model(path, config, sample_rate), origin, library / origin.name)
 
 
 def slug(text: str) -> str:
     """Return text as a model name: lower-case letters, digits and single hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:64].strip("-") or "model"
+
+
+def _at_rate(path: Path, model: ReadModel, sample_rate: int | None) -> ReadModel:
+    if sample_rate is None:
+        return model
+    if model.mel is not None and model.mel.sample_rate != sample_rate:
+        raise CheckpointError(
+            f"{path}: its mel frames are those of sound at {model.mel.sample_rate} Hz, so it cannot be at "
+            f"{sample_rate}. Import it without a sample rate."
+        )
+    return replace(model, sample_rate=sample_rate)
 
 
 def _keys(content: object) -> str:

@@ -30,7 +30,7 @@ def command(
     ] = False,
     sample_rate: Annotated[
         int | None,
-        typer.Option(min=1000, max=384_000, help="In Hz, of a TorchScript model that does not say its own."),
+        typer.Option(min=1000, max=384_000, help="In Hz, of a model whose files do not say it."),
     ] = None,
 ) -> None:
     """Import a published checkpoint into your library.

@@ -148,7 +148,8 @@ def import_model(
         config: Its configuration, where it does not lie beside it.
         name: What to call the model; made from the file's and folder's names if not given.
         allow_code: Where the file is a TorchScript program: let it run, now and whenever the model is loaded.
-        sample_rate: In Hz, of a TorchScript program that does not say its own.
+        sample_rate: In Hz, of a model whose files do not say it: TorchScript programs, networks that run by
+            themselves.
 
     Raises:
         CheckpointError: If the checkpoint cannot be imported, is a program not allowed, or the name is taken.
@@ -163,7 +164,7 @@ def import_model(
                 "Choose another with --name."
             )
     if not is_program(path):
-        return import_checkpoint(path, user_models(), origin, config)
+        return import_checkpoint(path, user_models(), origin, config, sample_rate)
     program = read_program(path)
     read, _ = read_script(program, _allowed(allow_code), sample_rate)
     folder = save_package(read, origin, user_models() / origin.name)
