@@ -24,6 +24,7 @@ class ReadModel:
         mel: The mel convention; None for models that take latent vectors, or nothing.
         sample_rate: In Hz, of models without a mel convention.
         program: The bytes of the TorchScript file, of families that are one; they have no tensors.
+        about: What a person should know of it, such as what was assumed because no file tells it; sentences.
     """
 
     layout: str
@@ -33,6 +34,7 @@ class ReadModel:
     tensors: dict[str, Tensor]
     sample_rate: int = 0
     program: bytes | None = None
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,7 @@ def manifest_for(model: ReadModel, origin: Origin, sha256: str) -> Manifest:
         {
             "synthhost": "model/1",
             "name": origin.name,
-            "about": origin.about,
+            "about": " ".join(filter(None, (origin.about, model.about))),
             "family": model.family,
             "hyper": model.hyper,
             "sample_rate": model.sample_rate if model.mel is None else model.mel.sample_rate,

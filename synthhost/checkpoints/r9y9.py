@@ -32,6 +32,10 @@ _NAME = "r9y9/wavenet_vocoder"
 _CONFIG, _STATISTICS = "hparams.json", "meanvar.npy"
 _MARKS = ("first_conv.", "conv_layers.0.conv1x1_skip.", "conv_layers.0.conv1x1_out.", "last_conv_layers.3.")
 _RELATIVES = ("conv1x1_aux",)  # of Parallel WaveGAN, which names its layers alike
+_ABOUT = (
+    f"Takes mel frames standardised by the statistics of its training set; no {_STATISTICS} lay beside it. "
+    "Other frames sound wrong."
+)
 _PRE_EMPHASIS = 0.85  # not in the configuration
 _MEL_FLOOR = 1e-10
 _MAX_STACKS = 64
@@ -70,7 +74,8 @@ def read(path: Path, content: Any, config_path: Path | None) -> ReadModel:
     check_tensors(str(path), tensors, expected)
     rate = config.whole("sample_rate", 1000, 384_000)
     mel = _mel(config, hyper) if conditioning["channels"] and not earlier else None
-    return ReadModel(_NAME, "wavenet", hyper, mel, tensors, rate)
+    unstandardised = mel is not None and not statistics
+    return ReadModel(_NAME, "wavenet", hyper, mel, tensors, rate, about=_ABOUT if unstandardised else "")
 
 
 LAYOUT = Layout(_NAME, recognise, read)

@@ -6,7 +6,9 @@ has `dilated_convs`, whose outputs are a tanh's and a sigmoid's, or, in the olde
 How many layers a block has, and so the dilations, is in no shape. A JSON file of the model's arguments tells
 it (`params.json` beside the file, or named with --config), or the file's name as the author writes them,
 `NAME_LAYERS-BLOCKS-CLASSES-DILATION-RESIDUAL-SKIP-KERNEL`; its other numbers do not always match the shapes.
-Nothing but that JSON file tells the sample rate; otherwise it is the trainer's 16 kHz, or what a person says.
+Where neither does, blocks are taken to be as long as they can be up to 12, which holds for every network the
+author published, and the model says so. Nothing but that JSON file tells the sample rate; otherwise it is the
+trainer's 16 kHz, or what a person says.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ _CONFIG = "params.json"
 _MARKS = ("start_conv.weight", "residual_convs.0.weight", "skip_convs.0.weight")
 _CONDITIONED = "conditioning"  # in the names of a branch that conditions, whose arithmetic is not known here
 _SHAPE_IN_NAME = re.compile(r"_(\d{1,2})-\d{1,2}-\d")
-_MAX_LAYERS = 20  # of a block: the last one reaches back half a million samples
+_MAX_LAYERS = 17  # of a block: the last one reaches back 65536 samples
+_USUAL_LAYERS = 12  # the longest block the author published
 
 
 def recognise(content: Any) -> bool:
@@ -54,7 +57,7 @@ def read(path: Path, content: Any, config_path: Path | None) -> ReadModel:
         config_path: A JSON file of the model's arguments.
 
     Raises:
-        CheckpointError: Nothing tells the layers of a block, or the shapes do not fit together.
+        CheckpointError: Nothing tells the layers of a block, or shapes or configuration do not fit together.
     """
     published = plain_tensors(content)
     config = _config(path, config_path)
@@ -63,7 +66,8 @@ def read(path: Path, content: Any, config_path: Path | None) -> ReadModel:
     if conditioned is not None:
         raise CheckpointError(f"{path}: {conditioned} conditions the network; only free ones are read here.")
     tensors = _renamed(path, published, layers)
-    hyper = _hyper(path, tensors, layers, _layers_of_a_block(path, config, layers))
+    block, assumed = _layers_of_a_block(path, config, layers)
+    hyper = _hyper(path, tensors, layers, block)
     kind = family("wavenet")
     try:
         expected = kind.tensor_names(kind.hyper_from_json(hyper))
@@ -73,7 +77,7 @@ def read(path: Path, content: Any, config_path: Path | None) -> ReadModel:
     rate = DEFAULT_SAMPLE_RATE
     if config is not None and "sample_rate" in config:
         rate = config.whole("sample_rate", 1000, 384_000)
-    return ReadModel(_NAME, "wavenet", hyper, None, tensors, rate)
+    return ReadModel(_NAME, "wavenet", hyper, None, tensors, rate, about=assumed)
 
 
 LAYOUT = Layout(_NAME, recognise, read)
@@ -86,22 +90,29 @@ def _config(path: Path, named: Path | None) -> JsonConfig | None:
     return JsonConfig(named or beside)
 
 
-def _layers_of_a_block(path: Path, config: JsonConfig | None, layers: int) -> int:
-    """Return after how many layers the dilations begin anew with 1."""
+def _layers_of_a_block(path: Path, config: JsonConfig | None, layers: int) -> tuple[int, str]:
+    """Return after how many layers the dilations begin anew with 1, and what was assumed, if anything."""
     if config is not None:
         block = config.whole("layers", 1, _MAX_LAYERS)
         if layers % block:
             raise config.error(
                 "layers", f"is {block}, but the weights have {layers} layers, no multiple of it."
             )
-        return block
+        return block, ""
     found = _SHAPE_IN_NAME.search(path.name)
-    if found is None or not 1 <= int(found[1]) <= _MAX_LAYERS or layers % int(found[1]):
+    named = int(found[1]) if found else 0
+    if 1 <= named <= _MAX_LAYERS and layers % named == 0:
+        return named, ""
+    likely = [length for length in range(2, _USUAL_LAYERS + 1) if layers % length == 0 and layers > length]
+    if not likely:
         raise CheckpointError(
             f"{path}: neither the weights nor the file's name say how many of {layers} layers a block has. "
             f'Put {_CONFIG} beside it, such as {{"layers": 10}}, or name such a file with --config.'
         )
-    return int(found[1])
+    return likely[-1], (
+        f"No file tells how many of its {layers} layers a block has; {likely[-1]} were assumed. "
+        f'If that is wrong, import it with --config and a file of {{"layers": N}}.'
+    )
 
 
 def _renamed(path: Path, published: Mapping[str, Tensor], layers: int) -> dict[str, Tensor]:

@@ -41,5 +41,7 @@ def command(
     manifest = read_manifest(folder)
     console = Console()
     console.print(f"[bold]{manifest.name}[/]: {described(manifest)}")
+    if manifest.about:
+        console.print(manifest.about, soft_wrap=True, markup=False)
     console.print(str(folder), style="dim", soft_wrap=True, markup=False)
     console.print(f"Measure it: synthhost certify {manifest.name}")
