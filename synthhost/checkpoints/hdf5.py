@@ -104,7 +104,8 @@ def _array(content: bytes, header: int) -> NDArray[np.float64]:
     if stored != length:
         raise _NotReadError(f"an array of {length} bytes keeps {stored}")
     values = np.frombuffer(_slice(content, begin, length), dtype=kind)
-    return values.astype(np.float64).reshape(shape)
+    with np.errstate(invalid="ignore"):  # what is no number stays none
+        return values.astype(np.float64).reshape(shape)
 
 
 def _messages(content: bytes, header: int) -> Iterator[tuple[int, bytes]]:
