@@ -27,6 +27,7 @@ class OptionSpec:
         minimum: Of a number.
         maximum: Of a number.
         choices: Of a word; none: any text.
+        file_of_numbers: Whether the text may be the path of a .npy or .pt file, read where a model is built.
     """
 
     name: str
@@ -35,6 +36,7 @@ class OptionSpec:
     minimum: float = 0.0
     maximum: float = 1e9
     choices: tuple[str, ...] = ()
+    file_of_numbers: bool = False
 
     def checked(self, value: object) -> OptionValue:
         """Return a value as the option's type.

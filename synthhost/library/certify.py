@@ -19,6 +19,7 @@ from synthhost.families.registry import family
 from synthhost.features.mel import mel_spectrogram
 from synthhost.library.disturbance import look_ahead_by_disturbance
 from synthhost.library.model import Model, build_network, model_from
+from synthhost.library.number_files import with_files_read
 from synthhost.schema.manifest import Certificate, ChunkCost
 from synthhost.streaming.block import Block
 
@@ -114,7 +115,8 @@ def _in_float64(package: Package, model: Model, features: Features) -> Audio | N
     if package.program is not None:
         return None
     kind = family(package.manifest.family)
-    playable = kind.play(build_network(package).double(), model.options)
+    options = with_files_read(kind.options, model.options)
+    playable = kind.play(build_network(package).double(), options)
     if not isinstance(playable, Block):
         return None
     with torch.inference_mode():

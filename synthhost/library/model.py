@@ -20,6 +20,7 @@ from synthhost.core.specs import ModelSpec
 from synthhost.families.registry import family
 from synthhost.features.mel import mel_spectrogram
 from synthhost.library.given import checked_features, clip_features, free_features, mixed_to_mono
+from synthhost.library.number_files import with_files_read
 from synthhost.schema.manifest import Certificate, Manifest
 from synthhost.streaming.playable import Playable
 from synthhost.streaming.script import Script
@@ -265,7 +266,8 @@ def _played(
     manifest = package.manifest
     kind = family(manifest.family)
     hyper = kind.hyper_from_json(manifest.hyper)
-    playable = network if isinstance(network, Script) else kind.play(network, options)
+    read = with_files_read(kind.options, options)
+    playable = network if isinstance(network, Script) else kind.play(network, read)
     ahead, receptive, burst = _timing(playable)
     spec = ModelSpec(
         name=manifest.name,
