@@ -6,19 +6,31 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from synthhost.core.errors import ConfigError, suggestion
-from synthhost.families import hifigan, melgan, parallel_wavegan, samplernn, torchscript, wavegan, wavenet
+from synthhost.families import (
+    diffwave,
+    hifigan,
+    melgan,
+    parallel_wavegan,
+    samplernn,
+    torchscript,
+    wavegan,
+    wavegrad,
+    wavenet,
+)
 from synthhost.families.family import Family
 
 FAMILIES: Mapping[str, Family] = MappingProxyType(
     {
         one.name: one
         for one in (
+            diffwave.FAMILY,
             hifigan.FAMILY,
             melgan.FAMILY,
             parallel_wavegan.FAMILY,
             samplernn.FAMILY,
             torchscript.FAMILY,
             wavegan.FAMILY,
+            wavegrad.FAMILY,
             wavenet.FAMILY,
         )
     }

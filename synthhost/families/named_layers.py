@@ -1,0 +1,35 @@
+"""A network as layers by their published names: what a family lays into a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import nn
+
+from synthhost.streaming.conv import Conv
+from synthhost.streaming.layer import AnyLayer
+
+
+class NamedLayers(nn.Module):
+    """Layers by name; dots and all.
+
+    Attributes:
+        layers: Every layer that carries weights.
+    """
+
+    layers: Mapping[str, AnyLayer]
+
+    def __init__(self, layers: Mapping[str, AnyLayer]) -> None:
+        super().__init__()
+        self.layers = dict(layers)
+        for name, layer in layers.items():
+            self.add_module(name.replace(".", "-"), layer)  # torch's own names hold no dots
+
+    def __getitem__(self, name: str) -> AnyLayer:
+        return self.layers[name]
+
+
+def same_length(inputs: int, outputs: int, kernel: int = 1, dilation: int = 1) -> Conv:
+    """Return a convolution of odd kernel that keeps the length, with zero edges."""
+    edge = (kernel - 1) * dilation // 2
+    return Conv(inputs, outputs, kernel, dilation=dilation, padding=(edge, edge))

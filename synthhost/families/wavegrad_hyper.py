@@ -1,0 +1,179 @@
+"""WaveGrad's hyper-parameters, checked once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from synthhost.core.errors import ConfigError
+from synthhost.families.noise_schedule import Betas, Schedules, betas_as_json, betas_from_json
+from synthhost.families.plain_values import PlainValues
+from synthhost.streaming.interpolation import Mode
+
+Variant = Literal["lmnt", "ivanvovk"]
+
+UP_CONVOLUTIONS = 4  # of an upsampling block, beside its shortcut
+
+# The schedules that ivanvovk/WaveGrad found by search and ships.
+_SIX: Betas = (1e-6, 1.892873e-05, 0.00011943212, 0.0010047548, 0.0110942535, 0.06)
+_SEVEN: Betas = (1e-6, 5e-6, 1.8929e-05, 1e-4, 1e-3, 0.0111, 0.06)
+_TWELVE: Betas = (
+    *(1e-6, 6.9303915e-06, 5.3367025e-06, 3.6985395e-05, 0.00017088217, 0.0003947601),
+    *(0.0013679202, 0.0028089532, 0.003244524, 0.014990547, 0.008657524, 0.060000017),
+)
+_MAX_CHANNELS = 4096
+_MAX_BANDS = 1024
+_MAX_FACTOR = 64
+_MAX_STAGES = 8
+_MAX_DILATION = 1024
+_MAX_HOP_SAMPLES = 4096
+_MAX_PARAMETERS = 1 << 29
+
+
+@dataclass(frozen=True, slots=True)
+class WavegradHyper:
+    """The shape of one WaveGrad.
+
+    Attributes:
+        variant: Which implementation it is of. "lmnt" repeats and drops samples where rates change, and holds
+            the sound within -1 to 1 after every step; "ivanvovk" interpolates, tells the network its level
+            times 5000, works its schedule out in float32 and holds an estimate of the clean sound instead.
+        bands: Of the mel frames.
+        factors: By which each stage raises the rate, from frames to samples; the way down takes them back.
+        mel_channels: What frames become before the first stage.
+        up_channels: Of each stage up.
+        up_dilations: Of the four convolutions of each stage up.
+        down_channels: What the noisy sound becomes at first, and of each stage down.
+        down_dilations: Of the convolutions of each stage down.
+        training_betas: The schedule it was trained with.
+
+    Raises:
+        ConfigError: The values describe no network that can be built.
+    """
+
+    variant: Variant
+    bands: int
+    factors: tuple[int, ...]
+    mel_channels: int
+    up_channels: tuple[int, ...]
+    up_dilations: tuple[tuple[int, ...], ...]
+    down_channels: tuple[int, ...]
+    down_dilations: tuple[tuple[int, ...], ...]
+    training_betas: Betas
+
+    def __post_init__(self) -> None:
+        stages = len(self.factors)
+        if not 1 <= stages <= _MAX_STAGES:
+            raise ConfigError(f"WaveGrad factors: {stages} stages; give 1 to {_MAX_STAGES}.")
+        wanted = {
+            "up_channels": (self.up_channels, stages),
+            "up_dilations": (self.up_dilations, stages),
+            "down_channels": (self.down_channels, stages),
+            "down_dilations": (self.down_dilations, stages - 1),
+        }
+        for key, (values, count) in wanted.items():
+            if len(values) != count:
+                raise ConfigError(f"WaveGrad {key}: {len(values)} for {stages} factors; give {count}.")
+        if any(len(row) != UP_CONVOLUTIONS for row in self.up_dilations):
+            raise ConfigError(f"WaveGrad up_dilations: give {UP_CONVOLUTIONS} numbers for every stage.")
+        if not all(self.down_dilations):
+            raise ConfigError("WaveGrad down_dilations: give every stage at least one.")
+        if any(channels % 2 for channels in self.down_channels):
+            raise ConfigError(
+                f"WaveGrad down_channels: {list(self.down_channels)}; half of them are told sines, half "
+                "cosines, so give even numbers."
+            )
+        self._check_size()
+
+    @property
+    def hop_samples(self) -> int:
+        """Samples that one frame becomes."""
+        return math.prod(self.factors)
+
+    @property
+    def mode(self) -> Mode:
+        """How rates are changed."""
+        return "nearest" if self.variant == "lmnt" else "linear"
+
+    @property
+    def level_scale(self) -> float:
+        """What the level is multiplied by before it is told."""
+        return 1.0 if self.variant == "lmnt" else 5000.0
+
+    @property
+    def down_factors(self) -> tuple[int, ...]:
+        """By which each stage down lowers the rate."""
+        return self.factors[:0:-1]
+
+    @property
+    def schedules(self) -> Schedules:
+        """The schedules that are known of it."""
+        return Schedules(self.training_betas, (), (_SIX, _SEVEN, _TWELVE, _twenty_five()))
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the network has, biases left aside."""
+        ups = zip((self.mel_channels, *self.up_channels), self.up_channels, strict=False)
+        downs = zip(self.down_channels, self.down_channels[1:], self.down_dilations, strict=False)
+        films = zip(self.down_channels, reversed(self.up_channels), strict=True)
+        return (
+            3 * self.bands * self.mel_channels
+            + sum(4 * before * after + 9 * after * after for before, after in ups)
+            + sum(after * (4 * before + 3 * after * (len(row) - 1)) for before, after, row in downs)
+            + sum(3 * before * (before + 2 * after) for before, after in films)
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return a plain mapping that `from_json` reads back."""
+        return {
+            "variant": self.variant,
+            "bands": self.bands,
+            "factors": list(self.factors),
+            "mel_channels": self.mel_channels,
+            "up_channels": list(self.up_channels),
+            "up_dilations": [list(row) for row in self.up_dilations],
+            "down_channels": list(self.down_channels),
+            "down_dilations": [list(row) for row in self.down_dilations],
+            "training_betas": betas_as_json(self.training_betas),
+        }
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> WavegradHyper:
+        """Read a manifest's hyper-parameters.
+
+        Raises:
+            ConfigError: A key is missing or its value cannot be used.
+        """
+        values = PlainValues("WaveGrad", plain)
+        return cls(
+            variant=cast(Variant, values.choice("variant", "lmnt", "ivanvovk")),
+            bands=values.whole("bands", 1, _MAX_BANDS),
+            factors=values.wholes("factors", 1, _MAX_FACTOR),
+            mel_channels=values.whole("mel_channels", 1, _MAX_CHANNELS),
+            up_channels=values.wholes("up_channels", 1, _MAX_CHANNELS),
+            up_dilations=values.rows("up_dilations", 1, _MAX_DILATION),
+            down_channels=values.wholes("down_channels", 1, _MAX_CHANNELS),
+            down_dilations=values.rows("down_dilations", 1, _MAX_DILATION),
+            training_betas=betas_from_json(values.value("training_betas"), "WaveGrad training_betas"),
+        )
+
+    def _check_size(self) -> None:
+        if self.hop_samples > _MAX_HOP_SAMPLES:
+            raise ConfigError(
+                f"WaveGrad factors: {self.hop_samples} samples a frame; the most is {_MAX_HOP_SAMPLES}."
+            )
+        if self.parameters > _MAX_PARAMETERS:
+            raise ConfigError(
+                f"WaveGrad: stages and channels make {self.parameters} numbers together; the most is "
+                f"{_MAX_PARAMETERS}. Make one of them smaller."
+            )
+
+
+def _twenty_five() -> Betas:
+    """Return Fibonacci's numbers, in millionths."""
+    numbers = [1, 2]
+    while len(numbers) < 25:
+        numbers.append(numbers[-1] + numbers[-2])
+    return tuple(number * 1e-6 for number in numbers)
