@@ -17,9 +17,6 @@ SPECS = (
     OptionSpec("schedule", "fast", "a schedule", file_of_numbers=True),
     OptionSpec("name", "x", "a name"),
 )
-    OptionSpec("schedule", "fast", "a schedule", file_of_numbers=True),
-    OptionSpec("name", "x", "a name"),
-)
 BETAS = [1e-6, 0.25, 0.5]
 
 
