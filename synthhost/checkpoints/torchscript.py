@@ -12,7 +12,7 @@ from pathlib import Path
 
 from synthhost.checkpoints.layout import ReadModel
 from synthhost.checkpoints.programs import Allowed, Program, load_module, read_program
-from synthhost.core.errors import CheckpointError, ModelError
+from synthhost.core.errors import CheckpointError
 from synthhost.families.script_interface import Script, loaded_script, measured_reach, read_interface
 from synthhost.families.torchscript import ScriptHyper
 
@@ -37,13 +37,10 @@ def read_script(
     """
     place = str(program.path)
     module = load_module(program, allowed)
-    interface = read_interface(module.eval(), place)
+    interface = read_interface(module, place)
     rate = _rate(place, interface.sample_rate, sample_rate)
     script = loaded_script(module, interface.hyper, place)
-    try:
-        script.receptive_frames = measured_reach(script)
-    except ModelError as error:
-        raise CheckpointError(f"{place}: {error}") from error
+    script.receptive_frames = measured_reach(script, place)
     hyper = replace(interface.hyper, receptive_frames=script.receptive_frames)
     read = ReadModel(LAYOUT_NAME, "torchscript", hyper.as_json(), None, {}, rate, program.content)
     return read, script

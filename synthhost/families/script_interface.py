@@ -8,8 +8,9 @@ code that runs.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from torch import Tensor
 from synthhost.core.errors import CheckpointError, ModelError
 from synthhost.families.torchscript import (
     LARGEST_VALUE,
+    MOST_CHANNELS,
     MOST_CONTROLS,
     MOST_HOP_SAMPLES,
     MOST_LATENTS,
@@ -59,22 +61,13 @@ def read_interface(module: Any, place: str) -> Interface:
     Raises:
         CheckpointError: It has no `decode` that turns latent vectors into sound, or its program failed.
     """
-    methods = _names(_asked(module, "get_methods", place, needed=True))
-    if _METHOD not in methods or not hasattr(module, _METHOD):
-        raise CheckpointError(f"{place}: {_what_instead(methods)}")
-    latents, ratio_in, channels, ratio_out = _shape(module, place)
-    if ratio_out != 1 or not 1 <= ratio_in <= MOST_HOP_SAMPLES:
-        raise CheckpointError(
-            f"{place}: 'decode' goes from ratio {ratio_in} to {ratio_out}; what can be played makes sound at "
-            f"its full rate, ratio 1, of vectors that come every 1 to {MOST_HOP_SAMPLES} samples."
-        )
-    if not (1 <= latents <= MOST_LATENTS and 1 <= channels <= 64):
-        raise CheckpointError(
-            f"{place}: 'decode' takes {latents} dimensions and makes {channels} channels; there may be 1 to "
-            f"{MOST_LATENTS} and 1 to 64."
-        )
-    hyper = ScriptHyper(latents, ratio_in, channels, 1, _controls(module, place))
-    return Interface(hyper, _sample_rate(_asked(module, "get_sample_rate", place)))
+    with _strangers_code(place):
+        methods = _names(_asked(module, "get_methods", place, needed=True))
+        if _METHOD not in methods or not hasattr(module, _METHOD):
+            raise CheckpointError(f"{place}: {_what_instead(methods)}")
+        latents, hop_samples, channels = _shape(module, place)
+        hyper = ScriptHyper(latents, hop_samples, channels, 1, _controls(module, place))
+        return Interface(hyper, _sample_rate(_asked(module, "get_sample_rate", place)))
 
 
 def loaded_script(module: Any, hyper: ScriptHyper, place: str) -> Script:
@@ -83,7 +76,47 @@ def loaded_script(module: Any, hyper: ScriptHyper, place: str) -> Script:
     Raises:
         CheckpointError: The module is not what was written down, or fails.
     """
-    said, found = hyper, read_interface(module.eval(), place).hyper
+    _check_said(hyper, read_interface(module, place).hyper, place)
+    controls = tuple(control.control() for control in hyper.controls)
+    with _strangers_code(place):
+        module.eval()
+        script = Script(module, hyper.latents, hyper.hop_samples, hyper.receptive_frames, controls)
+        for one in controls:
+            script.set_control(module, one.spec.name, one.spec.default)
+        script.decode(script.fresh(), torch.zeros(hyper.latents, 1), seed=0)
+        return script
+
+
+def measured_reach(script: Script, place: str) -> int:
+    """Return how many vectors a sample depends on, at most 48: the last sound a change of one vector makes.
+
+    Raises:
+        CheckpointError: The program failed.
+    """
+    vectors = torch.randn(script.latents, MOST_RECEPTIVE_FRAMES, generator=torch.Generator().manual_seed(0))
+    changed = vectors.clone()
+    changed[:, 0] += 1.0
+    with _strangers_code(place):
+        one, other = (script.decode(script.fresh(), given, seed=0) for given in (vectors, changed))
+    touched = ((one - other).abs() > _NOTICED * one.abs().max()).nonzero()
+    return 1 if not len(touched) else int(touched[-1]) // script.hop_samples + 1
+
+
+@contextlib.contextmanager
+def _strangers_code(place: str) -> Iterator[None]:
+    """Say of whatever goes wrong in a program where it did."""
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except ModelError as error:
+        raise CheckpointError(f"{place}: {error}") from error
+    except Exception as error:
+        raise CheckpointError(f"{place}: its own program failed: {reason(error)}.") from error
+
+
+def _check_said(said: ScriptHyper, found: ScriptHyper, place: str) -> None:
+    """Refuse a manifest that says something else than the module does."""
     if (said.latents, said.hop_samples, said.channels) != (found.latents, found.hop_samples, found.channels):
         raise CheckpointError(
             f"{place}: 'decode' makes {found.hop_samples} samples of {found.latents} dimensions, but the "
@@ -96,31 +129,6 @@ def loaded_script(module: Any, hyper: ScriptHyper, place: str) -> Script:
                 f"{place}: the module has no attribute {control.attribute!r} with a {control.kind} at place "
                 f"{control.place}, as the manifest says. Import the model again."
             )
-    controls = tuple(control.control() for control in said.controls)
-    script = Script(module, said.latents, said.hop_samples, said.receptive_frames, controls)
-    try:
-        for one in controls:
-            script.set_control(module, one.spec.name, one.spec.default)
-        script.decode(script.fresh(), torch.zeros(said.latents, 1), seed=0)
-    except ModelError as error:
-        raise CheckpointError(f"{place}: {error}") from error
-    return script
-
-
-def measured_reach(script: Script) -> int:
-    """Return how many vectors a sample depends on, at most 48: the last sound a change of one vector makes.
-
-    Raises:
-        ModelError: The program failed.
-    """
-    frames = MOST_RECEPTIVE_FRAMES
-    vectors = torch.randn(script.latents, frames, generator=torch.Generator().manual_seed(0))
-    changed = vectors.clone()
-    changed[:, 0] += 1.0
-    one, other = (script.decode(script.fresh(), given, seed=0) for given in (vectors, changed))
-    apart = (one - other).abs() > _NOTICED * one.abs().max()
-    touched = apart.nonzero()
-    return 1 if not len(touched) else int(touched[-1]) // script.hop_samples + 1
 
 
 def _asked(module: Any, getter: str, place: str, *, needed: bool = False) -> Any:
@@ -133,11 +141,8 @@ def _asked(module: Any, getter: str, place: str, *, needed: bool = False) -> Any
                 "models can be played, RAVE's among them."
             )
         return None
-    try:
-        with undisturbed():
-            return ask()
-    except Exception as error:
-        raise CheckpointError(f"{place}: its own program failed in '{getter}': {reason(error)}.") from error
+    with undisturbed():
+        return ask()
 
 
 def _names(given: object) -> list[str]:
@@ -154,14 +159,26 @@ def _what_instead(methods: list[str]) -> str:
     return f"offers {shown}, but no 'decode' that turns latent vectors into sound; only that can be played."
 
 
-def _shape(module: Any, place: str) -> list[int]:
+def _shape(module: Any, place: str) -> tuple[int, int, int]:
+    """Return the dimensions `decode` takes, the samples it makes of a vector, and its channels."""
     numbers = getattr(module, f"{_METHOD}_params", None)
     if not isinstance(numbers, Tensor) or numbers.numel() != 4 or not _all_whole(numbers):
         raise CheckpointError(
             f"{place}: 'decode_params' is not the four whole numbers that say what 'decode' takes and makes. "
             "Export the model again."
         )
-    return [int(number) for number in numbers.flatten().tolist()]
+    latents, ratio_in, channels, ratio_out = (int(number) for number in numbers.flatten().tolist())
+    if ratio_out != 1 or not 1 <= ratio_in <= MOST_HOP_SAMPLES:
+        raise CheckpointError(
+            f"{place}: 'decode' goes from ratio {ratio_in} to {ratio_out}; what can be played makes sound at "
+            f"its full rate, ratio 1, of vectors that come every 1 to {MOST_HOP_SAMPLES} samples."
+        )
+    if not (1 <= latents <= MOST_LATENTS and 1 <= channels <= MOST_CHANNELS):
+        raise CheckpointError(
+            f"{place}: 'decode' takes {latents} dimensions and makes {channels} channels; there may be 1 to "
+            f"{MOST_LATENTS} and 1 to {MOST_CHANNELS}."
+        )
+    return latents, ratio_in, channels
 
 
 def _all_whole(numbers: Tensor) -> bool:
@@ -176,10 +193,7 @@ def _controls(module: Any, place: str) -> tuple[AttributeControl, ...]:
     """Return a control for every number of every attribute, in their order."""
     controls: list[AttributeControl] = []
     for name in _names(_asked(module, "get_attributes", place)):
-        try:
-            controls += _of_attribute(module, name)
-        except ModelError as error:
-            raise CheckpointError(f"{place}: {error}") from error
+        controls += _of_attribute(module, name)
     return tuple(controls[:MOST_CONTROLS])
 
 

@@ -22,6 +22,7 @@ from synthhost.streaming.script import ScriptControl
 
 MOST_LATENTS = 4096
 MOST_HOP_SAMPLES = 65_536
+MOST_CHANNELS = 64
 MOST_CONTROLS = 48
 MOST_RECEPTIVE_FRAMES = 48
 LARGEST_VALUE = 1e9
@@ -116,7 +117,7 @@ def hyper_from_json(plain: Mapping[str, Any]) -> ScriptHyper:
     return ScriptHyper(
         _whole(plain, "latents", MOST_LATENTS),
         _whole(plain, "hop_samples", MOST_HOP_SAMPLES),
-        _whole(plain, "channels", 64),
+        _whole(plain, "channels", MOST_CHANNELS),
         _whole(plain, "receptive_frames", MOST_RECEPTIVE_FRAMES),
         read,
     )
