@@ -11,13 +11,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from synthhost.core.errors import ConfigError
+from synthhost.checkpoints.package import read_manifest
+from synthhost.core.errors import ConfigError, SynthhostError
+from synthhost.core.params import ParamSpec
 from synthhost.effects.catalogue import CATALOGUE
+from synthhost.library.controls import controls_of, latent_dimensions
 from synthhost.library.published import PUBLISHED
-from synthhost.library.shelves import shelves
+from synthhost.library.shelves import find_model, shelves
 from synthhost.schema.checks import check_preset
 from synthhost.schema.preset import PlacedPreset, start_values
 from synthhost.schema.preset_library import PresetLibrary
+from synthhost.sources.latent import dimension
 from synthhost.sources.registry import source_params
 
 app = typer.Typer(help="Presets and sets: list, show, check.", no_args_is_help=True)
@@ -99,7 +103,7 @@ def _unplayable(placed: PlacedPreset, models: Collection[str] | None) -> list[st
     effects = {name: {spec.name: spec for spec in effect.params} for name, effect in CATALOGUE.items()}
     problems = check_preset(
         placed.preset,
-        source_params={spec.name: spec for spec in source_params(placed.preset.source.kind)},
+        source_params={spec.name: spec for spec in _params(placed)},
         effect_params=effects,
         models=models,
     )
@@ -109,6 +113,20 @@ def _unplayable(placed: PlacedPreset, models: Collection[str] | None) -> list[st
         if not path.is_file()
     ]
     return [placed.told(problem) for problem in problems]
+
+
+def _params(placed: PlacedPreset) -> tuple[ParamSpec, ...]:
+    """Return the parameters of a preset's source and, as far as the model is here, of its model."""
+    own = source_params(placed.preset.source.kind)
+    try:
+        folder = find_model(placed.model_reference())
+        if not folder.is_dir():
+            return own
+        manifest = read_manifest(folder)
+        dimensions = (dimension(index) for index in range(latent_dimensions(manifest)))
+        return (*own, *dimensions, *controls_of(manifest))
+    except SynthhostError:
+        return own
 
 
 def _row(library: PresetLibrary, name: str) -> dict[str, Any]:
