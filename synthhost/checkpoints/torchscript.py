@@ -42,8 +42,10 @@ def read_script(
     script = loaded_script(module, interface.hyper, place)
     script.receptive_frames = measured_reach(script, place)
     hyper = replace(interface.hyper, receptive_frames=script.receptive_frames)
-    read = ReadModel(LAYOUT_NAME, "torchscript", hyper.as_json(), None, {}, rate, program.content)
-    return read, script
+    about = _assumed(script, hyper, rate_given=interface.sample_rate is None)
+    return ReadModel(
+        LAYOUT_NAME, "torchscript", hyper.as_json(), None, {}, rate, program.content, about
+    ), script
 
 
 def load_script(folder: Path, sha256: str, hyper: ScriptHyper, allowed: Allowed) -> Script:
@@ -70,6 +72,22 @@ def load_script(folder: Path, sha256: str, hyper: ScriptHyper, allowed: Allowed)
         f"models trust {shlex.quote(str(folder))} (in Python: load_model(MODEL, allow_code=True))."
     )
     return loaded_script(load_module(program, allowed, refusal), hyper, str(program.path))
+
+
+def _assumed(script: Script, hyper: ScriptHyper, *, rate_given: bool) -> str:
+    """Say what no file tells of a program, or what is done to its sound."""
+    said = [
+        "A program of its author's: look-ahead is not derived, and its sound is what it gives step by step."
+    ]
+    if rate_given:
+        said.append("The sample rate was given at the import.")
+    if hyper.controls:
+        said.append("Ranges of its attributes are guesses; edit them under hyper: controls.")
+    if hyper.channels > 1:
+        said.append(f"Its {hyper.channels} channels are averaged to one.")
+    if script.draws:
+        said.append("It may draw by chance: its sound then depends on how many frames a step takes.")
+    return " ".join(said)
 
 
 def _rate(place: str, said: int | None, given: int | None) -> int:

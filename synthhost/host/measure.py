@@ -48,7 +48,7 @@ def measure_apart(
     if process.returncode != 0:
         said = complaint.strip().splitlines()
         raise ProcessError(said[-1] if said else f"{reference}: the measuring process died.")
-    plain = json.loads(answer)
+    plain = json.loads(answer.splitlines()[-1])  # a model that is a program may print something before
     return Choice(plain["chunk_frames"], StepCost(**plain["cost"]), plain["keeps_up"])
 
 
@@ -78,7 +78,7 @@ def main(arguments: list[str]) -> int:
     except SynthhostError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.write(json.dumps(asdict(choice)))
+    sys.stdout.write(f"\n{json.dumps(asdict(choice))}")
     return 0
 
 

@@ -52,6 +52,19 @@ def test_an_imported_program_is_a_model_of_the_library(make: Make) -> None:
     np.testing.assert_array_equal(imported.render(latents(40)), direct.render(latents(40)))
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Rated", "Ranges of its attributes are guesses"),
+        ("Stereo", "Its 2 channels are averaged"),
+        ("Noisy", "depends on how many frames a step takes"),
+    ],
+)
+def test_a_manifest_says_what_was_assumed(load: Load, name: str, words: str) -> None:
+    assert words in load(name).manifest.about
+    assert "look-ahead is not derived" in load(name).manifest.about
+
+
 def test_a_render_is_the_programs_own_pass_in_any_chunk(load: Load) -> None:
     model = load("Rated")
     whole = model.render(latent=latents(40), chunk_frames=40)
@@ -186,6 +199,23 @@ def test_the_commands_trust_a_folder_from_elsewhere(make: Make, tmp_path: Path) 
     assert "allowed to run" in said
     assert str(listed) in said
     assert load_model("codec").spec.bands == 3
+
+
+def test_a_preset_is_checked_against_the_attributes_without_running_anything(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_model(make("Rated"), name="codec", allow_code=True)
+    (tmp_path / "home" / "trusted.txt").unlink()
+    monkeypatch.setenv("SYNTHHOST_PRESETS", str(tmp_path))
+    preset = "synthhost: preset/1\nname: x\nmodel: codec\nsource: {kind: latent, params: {%s}}\n"
+    (tmp_path / "good.yaml").write_text(preset % "latent.2: 1, gain: 0.5, tilt.0: 3, hold: false")
+    (tmp_path / "bad.yaml").write_text(preset % "latent.3: 1, gian: 0.5, tilt.0: 300")
+    assert told("presets", "check", "good") == (0, "good: can be played.\n ")
+    code, said = told("presets", "check", "bad")
+    assert code == 1
+    assert "'latent.3' is not known" in said
+    assert "Did you mean 'gain'" in said
+    assert "tilt.0: must be 0 to 127, not 300" in said
 
 
 def test_the_help_of_an_import_warns(monkeypatch: pytest.MonkeyPatch) -> None:
