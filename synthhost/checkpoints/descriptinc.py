@@ -1,12 +1,14 @@
 """MelGAN checkpoints as descriptinc/melgan-neurips writes them: a bare `netG.pt` or `best_netG.pt`.
 
-The shapes say everything. `args.yml` beside it, or named, has only to agree.
+The shapes say everything of the network; `args.yml` beside it, or named, has only to agree. The front end is
+the one its code always has, but for its hop, which is the network's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,8 @@ def read(path: Path, content: Any, config_path: Path | None) -> ReadModel:
         raise unusual(place, f"{shapes['subbands']} channels of sound come out of it")
     hyper = {**shapes, "silence": _SILENCE}
     _check_args(path, config_path, hyper)
-    mel = replace(MEL_CONVENTIONS["descriptinc"].published, bands=hyper["bands"])
+    hop = prod(hyper["upsample_scales"])
+    mel = replace(MEL_CONVENTIONS["descriptinc"].published, bands=hyper["bands"], hop_samples=hop)
     return ReadModel(_NAME, "melgan", hyper, mel, family_tensors(place, tensors, DESCRIPTINC, hyper))
 
 
