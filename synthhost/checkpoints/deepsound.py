@@ -2,7 +2,8 @@
 
 A bare state of the predictor without a configuration. All but the sample rate shows in the shapes; the rate,
 where it is not the trainer's 16 kHz, is in the name of the results folder, `exp:NAME-...-sample_rate:22050`,
-above the `checkpoints` folder that the file is in.
+above the `checkpoints` folder that the file is in. Out of such a folder the trainer's rate is taken, unless a
+file of its parameters is named, or the rate itself is said when the model is imported.
 """
 
 from __future__ import annotations

@@ -134,6 +134,12 @@ def test_the_folder_tells_a_sample_rate_that_is_not_16_khz(tmp_path: Path, tag: 
     assert read_model(checkpoint(tmp_path, tag)).sample_rate == rate
 
 
+def test_a_person_who_knows_the_sample_rate_says_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNTHHOST_HOME", str(tmp_path / "home"))
+    model = load_model(import_model(checkpoint(tmp_path, "somewhere"), sample_rate=32000))
+    assert model.spec.sample_rate == 32000
+
+
 def test_a_file_of_parameters_tells_the_sample_rate_too(tmp_path: Path) -> None:
     path, config = checkpoint(tmp_path), tmp_path / "params.json"
     config.write_text(json.dumps({**HYPER, "sample_rate": 32000, "exp": "TEST"}))
