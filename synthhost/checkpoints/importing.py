@@ -11,10 +11,14 @@ from synthhost.checkpoints import (
     chrisdonahue,
     deepsound,
     descriptinc,
+    ivanvovk,
     jik876,
+    lmnt_diffwave,
+    lmnt_wavegrad,
     mostafaelaraby,
     nvidia,
     parallel_wavegan,
+    philsyn,
     r9y9,
     seungwonpark,
     vincentherrmann,
@@ -36,6 +40,10 @@ LAYOUTS: tuple[Layout, ...] = (
     r9y9.LAYOUT,
     vincentherrmann.LAYOUT,
     nvidia.LAYOUT,
+    lmnt_diffwave.LAYOUT,
+    philsyn.LAYOUT,
+    lmnt_wavegrad.LAYOUT,
+    ivanvovk.LAYOUT,
 )
 """Every published layout that can be read, in the order they are tried."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -64,11 +63,23 @@ class Settings:
     def number(self, key: str, low: float, high: float) -> float:
         """Return a finite number in `low..high`."""
         value = self._value(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.error(key, f"must be a number, not {_shown(value)}.")
-        if not low <= value <= high:
+        if not low <= value <= high:  # nor is what is no number
             raise self.error(key, f"must lie in {low:g}..{high:g}, not {_shown(value)}.")
         return float(value)
+
+    def numbers(self, key: str, count: int, low: float, high: float) -> list[float]:
+        """Return a list of `count` finite numbers in `low..high`."""
+        items = self._items(key, self._value(key), count)
+        return [Settings(self.place, {key: item}).number(key, low, high) for item in items]
+
+    def listed(self, key: str, most: int) -> list[Any]:
+        """Return a list of at most so many values, to be checked where they are used."""
+        value = self._value(key)
+        if not isinstance(value, list) or len(value) > most:
+            raise self.error(key, f"must be a list of at most {most}, not {_shown(value)}.")
+        return value
 
     def wholes(self, key: str, count: int, low: int, high: int) -> list[int]:
         """Return a list of `count` whole numbers in `low..high`."""
