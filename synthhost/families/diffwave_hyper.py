@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast
 
 from synthhost.core.errors import ConfigError
+from synthhost.families.hyper_reader import HyperReader
 from synthhost.families.noise_schedule import Betas, Schedules, betas_as_json, betas_from_json
-from synthhost.families.plain_values import PlainValues
 
 Variant = Literal["lmnt", "philsyn"]
 
@@ -108,13 +108,13 @@ class DiffwaveHyper:
         Raises:
             ConfigError: A key is missing or its value cannot be used.
         """
-        values = PlainValues("DiffWave", plain)
-        told = values.wholes("step_channels", 1, _MAX_CHANNELS)
+        values = HyperReader("DiffWave", plain)
+        told = values.wholes("step_channels", 3, 1, _MAX_CHANNELS)
         if len(told) != 3:
-            values.refuse("step_channels", f"{list(told)}; give three numbers")
-        fast = plain.get("fast_betas") or []
+            raise ConfigError(f"DiffWave step_channels: {list(told)}; give three numbers.")
+        training, fast = plain.get("training_betas"), plain.get("fast_betas") or []
         return cls(
-            variant=cast(Variant, values.choice("variant", "lmnt", "philsyn")),
+            variant=cast(Variant, values.word("variant", ("lmnt", "philsyn"), "")),
             bands=values.whole("bands", 0, _MAX_BANDS),
             hop_samples=values.whole("hop_samples", 1, _MAX_HOP_SAMPLES),
             residual_channels=values.whole("residual_channels", 1, _MAX_CHANNELS),
@@ -122,7 +122,7 @@ class DiffwaveHyper:
             residual_layers=values.whole("residual_layers", 1, _MAX_LAYERS),
             dilation_cycle_length=values.whole("dilation_cycle_length", 1, _MAX_CYCLE),
             step_channels=(told[0], told[1], told[2]),
-            training_betas=betas_from_json(values.value("training_betas"), "DiffWave training_betas"),
+            training_betas=betas_from_json(training, "DiffWave training_betas"),
             fast_betas=betas_from_json(fast, "DiffWave fast_betas") if fast else (),
         )
 

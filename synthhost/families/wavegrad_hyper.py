@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from synthhost.core.errors import ConfigError
+from synthhost.families.hyper_reader import HyperReader
 from synthhost.families.noise_schedule import Betas, Schedules, betas_as_json, betas_from_json
-from synthhost.families.plain_values import PlainValues
 from synthhost.streaming.interpolation import Mode
 
 Variant = Literal["lmnt", "ivanvovk"]
@@ -28,6 +28,7 @@ _MAX_BANDS = 1024
 _MAX_FACTOR = 64
 _MAX_STAGES = 8
 _MAX_DILATION = 1024
+_MAX_CONVOLUTIONS = 16  # of a stage
 _MAX_HOP_SAMPLES = 4096
 _MAX_PARAMETERS = 1 << 29
 
@@ -78,8 +79,6 @@ class WavegradHyper:
                 raise ConfigError(f"WaveGrad {key}: {len(values)} for {stages} factors; give {count}.")
         if any(len(row) != UP_CONVOLUTIONS for row in self.up_dilations):
             raise ConfigError(f"WaveGrad up_dilations: give {UP_CONVOLUTIONS} numbers for every stage.")
-        if not all(self.down_dilations):
-            raise ConfigError("WaveGrad down_dilations: give every stage at least one.")
         if any(channels % 2 for channels in self.down_channels):
             raise ConfigError(
                 f"WaveGrad down_channels: {list(self.down_channels)}; half of them are told sines, half "
@@ -146,17 +145,17 @@ class WavegradHyper:
         Raises:
             ConfigError: A key is missing or its value cannot be used.
         """
-        values = PlainValues("WaveGrad", plain)
+        values = HyperReader("WaveGrad", plain)
         return cls(
-            variant=cast(Variant, values.choice("variant", "lmnt", "ivanvovk")),
+            variant=cast(Variant, values.word("variant", ("lmnt", "ivanvovk"), "")),
             bands=values.whole("bands", 1, _MAX_BANDS),
-            factors=values.wholes("factors", 1, _MAX_FACTOR),
+            factors=values.wholes("factors", _MAX_STAGES, 1, _MAX_FACTOR),
             mel_channels=values.whole("mel_channels", 1, _MAX_CHANNELS),
-            up_channels=values.wholes("up_channels", 1, _MAX_CHANNELS),
-            up_dilations=values.rows("up_dilations", 1, _MAX_DILATION),
-            down_channels=values.wholes("down_channels", 1, _MAX_CHANNELS),
-            down_dilations=values.rows("down_dilations", 1, _MAX_DILATION),
-            training_betas=betas_from_json(values.value("training_betas"), "WaveGrad training_betas"),
+            up_channels=values.wholes("up_channels", _MAX_STAGES, 1, _MAX_CHANNELS),
+            up_dilations=_dilations(plain, "up_dilations"),
+            down_channels=values.wholes("down_channels", _MAX_STAGES, 1, _MAX_CHANNELS),
+            down_dilations=_dilations(plain, "down_dilations"),
+            training_betas=betas_from_json(plain.get("training_betas"), "WaveGrad training_betas"),
         )
 
     def _check_size(self) -> None:
@@ -169,6 +168,16 @@ class WavegradHyper:
                 f"WaveGrad: stages and channels make {self.parameters} numbers together; the most is "
                 f"{_MAX_PARAMETERS}. Make one of them smaller."
             )
+
+
+def _dilations(plain: Mapping[str, Any], key: str) -> tuple[tuple[int, ...], ...]:
+    """Return one row of dilations for every stage."""
+    rows = plain.get(key)
+    if not isinstance(rows, list | tuple) or len(rows) > _MAX_STAGES:
+        raise ConfigError(f"WaveGrad {key}: expected one list of dilations for every stage.")
+    return tuple(
+        HyperReader("WaveGrad", {key: row}).wholes(key, _MAX_CONVOLUTIONS, 1, _MAX_DILATION) for row in rows
+    )
 
 
 def _twenty_five() -> Betas:
