@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -63,9 +64,10 @@ class Settings:
     def number(self, key: str, low: float, high: float) -> float:
         """Return a finite number in `low..high`."""
         value = self._value(key)
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        endless = isinstance(value, float) and not math.isfinite(value)
+        if endless or isinstance(value, bool) or not isinstance(value, int | float):
             raise self.error(key, f"must be a number, not {_shown(value)}.")
-        if not low <= value <= high:  # nor is what is no number
+        if not low <= value <= high:
             raise self.error(key, f"must lie in {low:g}..{high:g}, not {_shown(value)}.")
         return float(value)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -38,10 +37,10 @@ class HyperReader:
     def real(self, key: str, low: float, high: float, default: float | None = None) -> float:
         """Return a finite number in `low..high`."""
         value = self._value(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float):
             self._refuse(f"{key}: expected a number, got {_shown(value)}")
-        if not low <= value <= high:
-            self._refuse(f"{key}: {value:g} lies outside {low:g} to {high:g}")
+        if not low <= value <= high:  # nor is what is no number
+            self._refuse(f"{key}: {_shown(value)} lies outside {low:g} to {high:g}")
         return float(value)
 
     def flag(self, key: str, default: bool) -> bool:
