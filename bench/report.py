@@ -18,7 +18,7 @@ from rich.console import Console
 
 from synthhost.core.errors import SynthhostError
 
-_PRODUCTS = 4
+_ANGLES, _PASSES = 20_000, 40
 
 
 def machine() -> dict[str, str | int]:
@@ -39,14 +39,14 @@ def machine() -> dict[str, str | int]:
 def own_stalls_ms(seconds: float = 2.0) -> dict[str, float]:
     """Return how long one and the same piece of arithmetic takes here: what varies is the machine's doing.
 
-    The piece is a product of two small matrices that stay in the cache, about a millisecond long.
+    The piece is the sine of numbers that stay in the cache, about a millisecond on one core.
     """
-    matrix = np.random.default_rng(0).standard_normal((256, 256)).astype(np.float32)
+    angles = np.random.default_rng(0).standard_normal(_ANGLES).astype(np.float32)
     spent_s: list[float] = []
     while sum(spent_s) < seconds:
         begun_s = perf_counter()
-        for _ in range(_PRODUCTS):
-            matrix @ matrix
+        for _ in range(_PASSES):
+            np.sin(angles)
         spent_s.append(perf_counter() - begun_s)
     found = np.quantile(np.asarray(spent_s) * 1000.0, [0.5, 0.999, 1.0])
     return dict(zip(("median", "p999", "longest"), (round(float(one), 2) for one in found), strict=True))
