@@ -45,10 +45,12 @@ class Interface:
     Attributes:
         hyper: Of its `decode`; the receptive field is not measured yet and says 1.
         sample_rate: In Hz; None if the module does not say.
+        encodes: Whether its `encode` makes the vectors that its `decode` takes, of sound of one channel.
     """
 
     hyper: ScriptHyper
     sample_rate: int | None
+    encodes: bool
 
 
 def read_interface(module: Any, place: str) -> Interface:
@@ -67,7 +69,8 @@ def read_interface(module: Any, place: str) -> Interface:
             raise CheckpointError(f"{place}: {_what_instead(methods)}")
         latents, hop_samples, channels = _shape(module, place)
         hyper = ScriptHyper(latents, hop_samples, channels, 1, _controls(module, place))
-        return Interface(hyper, _sample_rate(_asked(module, "get_sample_rate", place)))
+        encodes = "encode" in methods and _encodes(module, latents, hop_samples)
+        return Interface(hyper, _sample_rate(_asked(module, "get_sample_rate", place)), encodes)
 
 
 def loaded_script(module: Any, hyper: ScriptHyper, place: str) -> Script:
@@ -76,11 +79,13 @@ def loaded_script(module: Any, hyper: ScriptHyper, place: str) -> Script:
     Raises:
         CheckpointError: The module is not what was written down, or fails.
     """
-    _check_said(hyper, read_interface(module, place).hyper, place)
+    interface = read_interface(module, place)
+    _check_said(hyper, interface.hyper, place)
     controls = tuple(control.control() for control in hyper.controls)
     with _strangers_code(place):
         module.eval()
-        script = Script(module, hyper.latents, hyper.hop_samples, hyper.receptive_frames, controls)
+        sizes = (hyper.latents, hyper.hop_samples, hyper.receptive_frames)
+        script = Script(module, *sizes, controls, encodes=interface.encodes)
         for one in controls:
             script.set_control(module, one.spec.name, one.spec.default)
         script.decode(script.fresh(), torch.zeros(hyper.latents, 1), seed=0)
@@ -179,6 +184,14 @@ def _shape(module: Any, place: str) -> tuple[int, int, int]:
             f"{MOST_LATENTS} and 1 to {MOST_CHANNELS}."
         )
     return latents, ratio_in, channels
+
+
+def _encodes(module: Any, latents: int, hop_samples: int) -> bool:
+    """Tell whether `encode` leads from sound of one channel to what `decode` takes."""
+    numbers = getattr(module, "encode_params", None)
+    if not isinstance(numbers, Tensor) or not hasattr(module, "encode"):
+        return False
+    return numbers.flatten().tolist() == [1, 1, latents, hop_samples]
 
 
 def _all_whole(numbers: Tensor) -> bool:

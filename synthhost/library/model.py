@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import soxr
+import torch
 from numpy.typing import ArrayLike
 
 from synthhost.backends.runners import make_runner
@@ -176,12 +177,43 @@ class Model:
         spec = self.spec.mel
         if spec is None:
             raise FeatureError(f"{self.spec.name} takes no mel frames.")
+        return mel_spectrogram(self._mono(audio, sample_rate), spec)
+
+    def encode(self, audio: Audio, sample_rate: int, *, seed: int = 0) -> Features:
+        """Return the latent vectors that a codec's own encoder makes of any sound.
+
+        Only TorchScript codecs have one. The sound is encoded in one piece.
+
+        Args:
+            audio: `[samples]` or `[channels, samples]`; channels are averaged. Silence fills the last frame.
+            sample_rate: Of `audio`, in Hz; it is resampled to the model's.
+            seed: Of the chance that the encoder uses, if any.
+
+        Returns:
+            `[dimensions, frames]`.
+
+        Raises:
+            FeatureError: If the sound is empty or not finite, or the model has no encoder.
+            ModelError: If the program failed.
+        """
+        script, hop = self.playable, self.spec.hop_samples
+        if not isinstance(script, Script) or not script.encodes:
+            raise FeatureError(f"{self.spec.name} has no encoder. Give latent vectors of your own.")
+        mono = self._mono(audio, sample_rate)
+        if not mono.size or not np.isfinite(mono).all():
+            raise FeatureError("this sound is empty or holds what is no finite number; it cannot be encoded.")
+        filled = torch.from_numpy(np.pad(mono, (0, -len(mono) % hop)))
+        vectors: Features = script.encode(script.fresh(), filled, seed).numpy()
+        return vectors
+
+    def _mono(self, audio: Audio, sample_rate: int) -> Audio:
+        """Return any sound as one channel at the model's rate, `[samples]`."""
         if isinstance(sample_rate, bool) or not 1000 <= sample_rate <= _MAX_SAMPLE_RATE:
             raise FeatureError(f"{sample_rate!r} Hz is no sample rate; give 1000 to {_MAX_SAMPLE_RATE}.")
         mono = mixed_to_mono(np.asarray(audio, dtype=np.float32))
         if sample_rate != self.spec.sample_rate:
             mono = np.asarray(soxr.resample(mono, sample_rate, self.spec.sample_rate), dtype=np.float32)
-        return mel_spectrogram(mono, spec)
+        return mono
 
     def _frames(self, features: ArrayLike | None, samples: int | None, latent: ArrayLike | None) -> Features:
         if self.spec.clip_frames:

@@ -49,7 +49,8 @@ class Script:
         hop_samples: Samples that one vector becomes.
         receptive_frames: Vectors that a sample depends on, as measured.
         own_controls: The module's attributes, number by number.
-        draws: Whether `decode` may take random numbers.
+        draws: Whether `decode` or `encode` may take random numbers.
+        encodes: Whether it also has an `encode` that turns sound into its vectors.
     """
 
     def __init__(
@@ -59,6 +60,8 @@ class Script:
         hop_samples: int,
         receptive_frames: int,
         own_controls: tuple[ScriptControl, ...] = (),
+        *,
+        encodes: bool = False,
     ) -> None:
         self.latents = latents
         self.hop_samples = hop_samples
@@ -66,7 +69,8 @@ class Script:
         self.own_controls = own_controls
         self._module = module
         self._by_name = {control.spec.name: control for control in own_controls}
-        self.draws = _may_draw(module)
+        self.encodes = encodes
+        self.draws = _may_draw(module.decode) or (encodes and _may_draw(module.encode))
 
     def fresh(self) -> Any:
         """Return a module for one stream that has not begun."""
@@ -87,12 +91,25 @@ class Script:
 
         [render thread]
         """
-        with self._chance(seed), undisturbed():
-            try:
-                sound = module.decode(vectors[None])
-            except Exception as error:
-                raise ModelError(f"The model's own program failed in 'decode': {reason(error)}.") from error
-        return self._checked(sound, vectors.shape[1] * self.hop_samples)
+        samples = vectors.shape[1] * self.hop_samples
+        sound = self._run(module.decode, "decode", vectors[None], seed)
+        if sound.shape[0] != 1 or sound.shape[1] < 1 or sound.shape[2] != samples:
+            raise ModelError(
+                f"The model's own program returned {list(sound.shape)} where [1, channels, {samples}] was "
+                "promised; it may not play in steps of this length."
+            )
+        return sound[0].float().mean(dim=0)
+
+    def encode(self, module: Any, sound: Tensor, seed: int) -> Tensor:
+        """Run sound, `[frames * hop_samples]`, through a module's encoder; `[latents, frames]`.
+
+        Raises:
+            ModelError: The program failed, or returned no vectors of the promised number.
+        """
+        vectors = self._run(module.encode, "encode", sound[None, None], seed)
+        if list(vectors.shape) != [1, self.latents, sound.shape[0] // self.hop_samples]:
+            raise ModelError(f"The model's own program returned {list(vectors.shape)} vectors of the sound.")
+        return vectors[0].float()
 
     def set_control(self, module: Any, name: str, value: float) -> None:
         """Set one number of an attribute of a stream's module, unless it stands there already.
@@ -122,16 +139,16 @@ class Script:
         """Seed torch's generator for as long as a step takes, if the module draws. [render thread]"""
         return seeded(seed) if self.draws else contextlib.nullcontext()
 
-    def _checked(self, sound: object, samples: int) -> Tensor:
-        """Return `[1, channels, samples]` as `[samples]`. [render thread]"""
-        if not isinstance(sound, Tensor) or sound.ndim != 3 or not sound.is_floating_point():
-            raise ModelError("The model's own program returned no sound, [batch, channels, samples].")
-        if sound.shape[0] != 1 or sound.shape[1] < 1 or sound.shape[2] != samples:
-            raise ModelError(
-                f"The model's own program returned {list(sound.shape)} where [1, channels, {samples}] was "
-                "promised; it may not play in steps of this length."
-            )
-        return sound[0].float().mean(dim=0)
+    def _run(self, method: Any, name: str, given: Tensor, seed: int) -> Tensor:
+        """Call a method with `[1, channels, time]` and return what has as many axes. [render thread]"""
+        with self._chance(seed), undisturbed():
+            try:
+                found = method(given)
+            except Exception as error:
+                raise ModelError(f"The model's own program failed in {name!r}: {reason(error)}.") from error
+        if not isinstance(found, Tensor) or found.ndim != 3 or not found.is_floating_point():
+            raise ModelError(f"The model's own program returned no [batch, channels, time] from {name!r}.")
+        return found
 
 
 def attribute_values(module: Any, attribute: str) -> list[Any]:
@@ -199,7 +216,7 @@ def reason(error: Exception) -> str:
     return said[:_LONGEST_REASON].rstrip(". ")
 
 
-def _may_draw(module: Any) -> bool:
-    """Return whether anything `decode` calls can take random numbers."""
-    graph = str(module.decode.inlined_graph)
+def _may_draw(method: Any) -> bool:
+    """Return whether anything a method calls can take random numbers."""
+    graph = str(method.inlined_graph)
     return bool(_DRAWS.search(graph) or _CALLS.search(graph))

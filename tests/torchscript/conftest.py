@@ -192,6 +192,24 @@ class Stereo(Rated):
         return torch.cat([y, 3 * y], dim=1)
 
 
+class Both(Rated):
+    """One with an encoder: of every four samples the mean, the first and some chance."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("encode_params", torch.tensor([1, 1, LATENTS, HOP]))
+
+    @torch.jit.export
+    def encode(self, x: Tensor) -> Tensor:
+        fours = x.reshape(x.shape[0], -1, 4)
+        drawn = torch.randn(fours.shape[:2])
+        return torch.stack([fours.mean(dim=-1), fours[..., 0], drawn], dim=1)
+
+    @torch.jit.export
+    def get_methods(self) -> list[str]:
+        return ["encode", "decode", "forward"]
+
+
 class Effect(nn.Module):
     """An effect: sound in, sound out."""
 
@@ -240,7 +258,7 @@ class Bait(nn.Module):
         torch.save(torch.zeros(1), self.target)
 
 
-MODULES = (Codec, Rated, Old, Noisy, Cut, Listed, Fragile, Short, Stereo, Effect, Plain)
+MODULES = (Codec, Rated, Old, Noisy, Cut, Listed, Fragile, Short, Stereo, Both, Effect, Plain)
 
 
 def saved(module: nn.Module, path: Path) -> Path:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from synthhost.checkpoints.package import load_package, read_certificate
 from synthhost.cli.app import make_app
-from synthhost.core.errors import CheckpointError, ConfigError
+from synthhost.core.errors import CheckpointError, ConfigError, FeatureError
 from synthhost.library import certify as certifying
 from synthhost.library.certify import certify
 from synthhost.library.model import Model
@@ -93,6 +93,32 @@ def test_attributes_are_controls_of_a_stream(load: Load) -> None:
     assert np.abs(stream.push(latents(4))).max() == 0.0
     with pytest.raises(ConfigError, match=r"no control 'gian'. It has: gain, tilt\.0, tilt\.1, hold"):
         stream.set_control("gian", 1.0)
+
+
+def test_a_codecs_own_encoder_makes_its_vectors_of_any_sound(load: Load) -> None:
+    model = load("Both")
+    sound = np.random.default_rng(1).standard_normal(42).astype(np.float32)
+    vectors = model.encode(np.stack([sound, sound]), 16_000, seed=4)
+    assert vectors.shape == (3, 11)  # silence fills the last
+    np.testing.assert_allclose(vectors[0, :10], sound[:40].reshape(10, 4).mean(axis=1), atol=1e-6)
+    np.testing.assert_array_equal(vectors, model.encode(sound, 16_000, seed=4))
+    assert not np.array_equal(vectors[2], model.encode(sound, 16_000, seed=5)[2])
+    assert model.encode(np.ones(4800), 48_000).shape == (3, 400)
+    assert model.render(vectors).shape == (44,)
+
+
+@pytest.mark.parametrize(
+    ("name", "sound", "words"),
+    [
+        ("Rated", np.ones(8), "has no encoder"),
+        ("Both", np.ones(0), "is empty"),
+        ("Both", np.full(8, np.nan), "no finite number"),
+        ("Both", np.ones((2, 2, 2)), r"\[2, 2, 2\]"),
+    ],
+)
+def test_what_cannot_be_encoded_is_refused(load: Load, name: str, sound: np.ndarray, words: str) -> None:
+    with pytest.raises(FeatureError, match=words):
+        load(name).encode(sound, 16_000)
 
 
 def test_a_rate_that_is_not_said_is_given_at_the_import(make: Make) -> None:
@@ -248,3 +274,9 @@ def test_a_codec_sounds_as_it_did_where_it_was_made(tmp_path: Path) -> None:
     out = np.zeros((2, audio.shape[2]), np.float32)
     model.runner.step(pair, model.runner.new_state(2), out)
     np.testing.assert_allclose(out, both[:, 0], atol=atol, rtol=0)
+    wav, encoded, forward = (np.load(folder / f"{name}.npy") for name in ("wav", "encoded", "forward"))
+    vectors = model.encode(wav[0], model.spec.sample_rate)
+    np.testing.assert_allclose(vectors, encoded[0], atol=about["tolerance"]["encoded"], rtol=0)
+    np.testing.assert_allclose(
+        model.render(vectors), forward[0, 0], atol=about["tolerance"]["forward"], rtol=0
+    )
