@@ -2,7 +2,8 @@
 
 Such files are exported for nn~ (RAVE and other codecs). Nothing of one is built here: the module is loaded
 from its file, `model.ts`, and that only where the user allowed these very bytes. See `script_interface` for
-what a module must offer and `streaming.script` for how it is played.
+what a module must offer and `streaming.script` for how it is played. A module that draws by chance, or was
+not made for playing in pieces, sounds different at another chunk size; its certificate says how much.
 """
 
 from __future__ import annotations
