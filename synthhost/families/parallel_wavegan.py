@@ -20,12 +20,13 @@ from synthhost.families.family import SEED, TEMPERATURE, Family
 from synthhost.families.parallel_wavegan_hyper import ParallelWaveganHyper
 from synthhost.families.weights import fill
 from synthhost.streaming.block import AnyBlock
-from synthhost.streaming.channels import Standardise
+from synthhost.streaming.channels import Channels, Standardise
 from synthhost.streaming.conv import Conv
 from synthhost.streaming.gates import Gate
 from synthhost.streaming.graph import Add, Graph, GraphBuilder, Stream
 from synthhost.streaming.noise import Noise
 from synthhost.streaming.pointwise import LeakyReLU, ReLU, Scale
+from synthhost.streaming.repeat import Repeat
 from synthhost.streaming.sequence import Sequence
 from synthhost.streaming.stretch import OverBands, SmoothStretch
 
@@ -34,7 +35,9 @@ def build(hyper: ParallelWaveganHyper) -> Graph:
     """Return the generator with fresh random weights, `[bands, frames]` to `[1, samples]`."""
     graph = GraphBuilder(hyper.bands)
     condition = graph.add("upsample_net", _upsampler(hyper), graph.input)
-    signal = graph.add("z", Noise(0), condition)
+    clock = Sequence({"band": Channels(0, 1, of=hyper.bands), "samples": Repeat(hyper.hop_samples)})
+    samples = graph.add("clock", clock, graph.input)  # noise need not wait for the conditions
+    signal = graph.add("z", Noise(0), samples)
     signal = graph.add("first_conv", Conv(1, hyper.residual_channels, 1), signal)
     skips: Stream | None = None
     for number in range(hyper.layers):
