@@ -100,9 +100,7 @@ def clip_strides(place: str, layers: int, settings: Settings, key: str, config: 
     if key in settings:
         length = settings.whole(key, 1, max(_STRIDES))
         if length not in fitting:
-            raise settings.error(
-                key, f"is {length}, but the weights have {layers} layers."
-            )
+            raise settings.error(key, f"is {length}, but the weights have {layers} layers.")
         return _STRIDES[length]
     if len(fitting) > 1:
         raise CheckpointError(

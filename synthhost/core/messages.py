@@ -50,6 +50,29 @@ class PushMel:
 
 
 @dataclass(frozen=True, slots=True)
+class Trigger:
+    """Begin a clip on a track whose model makes clips."""
+
+    track: str
+    key: float | None  # of a note, 0 to 127 with fractions; None: no note
+    velocity: float  # 0 to 1, the clip's level
+    latent: tuple[float, ...] | None  # what it is made of; None: drawn
+    choke: int = 0  # a group whose earlier clips it silences; 0: none
+    at_sample: int = NOW
+    origin: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NoteOff:
+    """End a note: clips of its key fade, where the preset lets them."""
+
+    track: str
+    key: float
+    at_sample: int = NOW
+    origin: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class LoadTape:
     """Put another sound file on a track's tape, slot "a" or "b"."""
 
@@ -165,6 +188,8 @@ class Sync:
 Command: TypeAlias = (
     SetParam
     | PushMel
+    | Trigger
+    | NoteOff
     | LoadTape
     | LoadPreset
     | SetOption
@@ -221,6 +246,8 @@ _KINDS = MappingProxyType(
         for kind in (
             SetParam,
             PushMel,
+            Trigger,
+            NoteOff,
             LoadTape,
             LoadPreset,
             SetOption,
@@ -269,6 +296,8 @@ def from_plain(plain: dict[str, Any]) -> Command | Event:
         values = {field: plain[field] for field in _FIELDS[name] if field in plain}
         if "frames" in values:
             values["frames"] = _unpack(values["frames"])
+        if values.get("latent") is not None:
+            values["latent"] = tuple(values["latent"])
         if "command" in values:
             values["command"] = from_plain(values["command"])
         message: Command | Event = _KINDS[name](**values)

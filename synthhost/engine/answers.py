@@ -15,6 +15,7 @@ from synthhost.core.messages import (
     DropCue,
     LoadPreset,
     LoadTape,
+    NoteOff,
     Panic,
     PushMel,
     SetOption,
@@ -22,11 +23,14 @@ from synthhost.core.messages import (
     StartRecording,
     StopRecording,
     Sync,
+    Trigger,
 )
 
 _ON_A_TRACK = MappingProxyType(
     {
         PushMel: "mel",
+        Trigger: "trigger",
+        NoteOff: "note/off",
         LoadTape: "tape/load",
         LoadPreset: "preset",
         CuePreset: "cue",
@@ -57,6 +61,10 @@ def is_finite(command: Command) -> bool:
     """Whether all numbers of a command can be played. [render thread]"""
     if isinstance(command, SetParam):
         return math.isfinite(command.value)
+    if isinstance(command, Trigger):
+        return all(map(math.isfinite, (command.velocity, command.key or 0.0, *(command.latent or ()))))
+    if isinstance(command, NoteOff):
+        return math.isfinite(command.key)
     if isinstance(command, LoadPreset | CommitCue | SetOption):
         return math.isfinite(command.crossfade_ms)
     return not isinstance(command, PushMel) or bool(np.isfinite(command.frames).all())

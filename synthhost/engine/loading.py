@@ -11,7 +11,7 @@ from synthhost.core.errors import ModelError, SynthhostError
 from synthhost.core.options import OptionSpec, OptionValue, model_of
 from synthhost.core.params import ParamSpec
 from synthhost.core.specs import MelSpec
-from synthhost.engine.voice import Voice
+from synthhost.engine.sounding import Sounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Prepared:
 
     name: str
     body: dict[str, Any]
-    voice: Voice
+    voice: Sounding
     values: dict[str, float]  # of every source and chain parameter, in its own unit
     specs: dict[str, ParamSpec]
     option_specs: tuple[OptionSpec, ...] = ()  # of its model

@@ -22,6 +22,7 @@ from synthhost.core.messages import (
     Failed,
     LoadPreset,
     LoadTape,
+    NoteOff,
     Notice,
     Panic,
     PushMel,
@@ -31,6 +32,7 @@ from synthhost.core.messages import (
     StopRecording,
     Sync,
     Synced,
+    Trigger,
 )
 from synthhost.core.timebase import samples_to_ms
 from synthhost.engine.answers import address_of, is_finite
@@ -116,6 +118,8 @@ class Renderer:
         self._handlers: dict[type, Callable[[Any], None]] = {
             SetParam: self._set_param,
             PushMel: self._push_mel,
+            Trigger: self._trigger,
+            NoteOff: self._release,
             LoadTape: self._changes.ask,
             LoadPreset: self._changes.ask,
             SetOption: self._changes.ask,
@@ -266,6 +270,19 @@ class Renderer:
             bands = track.playing.voice.runner.spec.bands
             reason = f"the model takes {bands} bands a frame, these have {command.frames.shape[0]}"
             self._fail(command, reason)
+
+    def _trigger(self, command: Trigger) -> None:
+        self._answered(command, Track.trigger)
+
+    def _release(self, command: NoteOff) -> None:
+        self._answered(command, Track.release)
+
+    def _answered(self, command: Any, act: Callable[[Track, Any], str | None]) -> None:
+        """Let a track act; what it refuses is answered. [render thread]"""
+        track = self._track(command)
+        refused = None if track is None else act(track, command)
+        if refused is not None:
+            self._fail(command, refused)
 
     def _activate(self, command: Activate) -> None:
         if not self._self_activating:

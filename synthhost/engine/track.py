@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from synthhost.core.arrays import Audio, Features
+from synthhost.core.messages import NoteOff, Trigger
 from synthhost.core.smoothing import Ramp
 from synthhost.core.timebase import ms_to_samples
+from synthhost.engine.clip_voice import ClipVoice
 from synthhost.engine.crossfade import crossfade
 from synthhost.engine.loading import Loader, Prepared
 from synthhost.engine.strip import STRIP_PARAMS, STRIP_SPECS, Strip
@@ -134,6 +136,23 @@ class Track:
                 taken = True
         return taken
 
+    def trigger(self, command: Trigger) -> str | None:
+        """Begin a clip on what is heard of the track, the candidate too; return why not, if so.
+
+        [render thread]
+        """
+        refused = [voice.trigger(command) for voice in self._clip_voices()]
+        if not refused:
+            return "the track's present preset plays no clips"
+        return refused[0] if all(refused) else None
+
+    def release(self, command: NoteOff) -> str | None:
+        """End a note on what is heard of the track; return why not, if so. [render thread]"""
+        voices = self._clip_voices()
+        for voice in voices:
+            voice.release(command)
+        return None if voices else "the track's present preset plays no clips"
+
     def swap(self, prepared: Prepared, crossfade_ms: float) -> None:
         """Crossfade to another voice, after any fade that is still going on.
 
@@ -200,6 +219,11 @@ class Track:
         for cued in self._cued_apart():
             yield cued.prepared
 
+    def _clip_voices(self) -> list[ClipVoice]:
+        """Return the voices of clips that are heard and do not leave; one that waits has no time yet."""
+        heard = [self.playing, *(cued.prepared for cued in self._cued_apart() if cued not in self._dropped)]
+        return [one.voice for one in heard if isinstance(one.voice, ClipVoice)]
+
     def _beside(self) -> list[Prepared]:
         """Return the voices that may come to play. [render thread]"""
         waiting = [] if self._arrival is None else [self._arrival.prepared]
@@ -259,9 +283,9 @@ class Track:
         self._loader.retire(prepared)
 
     def _forget_tails(self) -> None:
-        self.playing.voice.effects.reset()
+        self.playing.voice.forget_tails()
         if self._fade is not None:
-            self._fade.leaving.voice.effects.reset()
+            self._fade.leaving.voice.forget_tails()
         self._reset_when_closed = False
 
     def _spare(self, count: int) -> tuple[Audio, Audio]:
@@ -281,6 +305,7 @@ class Track:
             "cue": candidate.name if candidate is not None else None,
             "source": voice.source.kind,
             "bands": spec.bands,
+            "clip_bands": _clip_bands(playing, candidate),
             "mel": None if spec.mel is None else asdict(spec.mel),
             "model": {"name": spec.name, "family": spec.family, "chunk_frames": voice.chunk_frames},
             "params": [param.as_json() for param in (*voice.params, *STRIP_PARAMS)],
@@ -289,6 +314,12 @@ class Track:
             "macros": playing.body.get("macros", []),
             "values": {**playing.values, **self.strip.values},
         }
+
+
+def _clip_bands(*heard: Prepared | None) -> int | None:
+    """Return the latent dimensions of the first that plays clips. [any thread]"""
+    clips = (one.voice.runner.spec for one in heard if one is not None and isinstance(one.voice, ClipVoice))
+    return next((spec.bands for spec in clips), None)
 
 
 def _filled(level: Ramp, like: Audio) -> Audio:

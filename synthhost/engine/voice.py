@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Protocol
 
 import numpy as np
 
 from synthhost.core.arrays import Audio
 from synthhost.core.draws import Draws
 from synthhost.core.errors import ModelError
-from synthhost.core.params import ParamSpec
 from synthhost.core.seams import Effects, Runner, Source
 from synthhost.engine.fifo import SampleFifo
+from synthhost.engine.sounding import PIECE_SAMPLES, RateConverter, Sounding
 
-_PIECE_SAMPLES = 512  # asked of the model at a time, so that the queue's size does not depend on the block's
 _WARM_PIECE_SAMPLES = 2048  # converted at a time while warming up: the converter's windows stay in the cache
 
 
-class RateConverter(Protocol):
-    """Joins a model's rate to the engine's, in any block sizes, with the same samples."""
-
-    delay_ms: float
-
-    def needed(self, n_out: int) -> int:
-        """Return how many samples at the input rate the next `n_out` outputs need. [render thread]"""
-
-    def take(self, n_out: int, samples: Audio) -> Audio:
-        """Return exactly `n_out` samples from `needed(n_out)` new ones. [render thread]"""
-
-
-class Voice:
-    """What sounds while a preset plays. All state lives here, so a voice can be built and warmed anywhere.
+class Voice(Sounding):
+    """What sounds while a preset plays a stream without end.
 
     The source is read one chunk of frames at a time, as late as the output allows.
     """
@@ -45,49 +31,13 @@ class Voice:
         effects: Effects,
         draws: Draws | None = None,
     ) -> None:
+        super().__init__(source, runner, chunk_frames, converter, effects)
         spec = runner.spec
-        self.source = source
-        self.runner = runner
-        self.effects = effects
-        self.converter = converter
-        self.chunk_frames = chunk_frames
-        self.trim = 1.0  # the preset's own gain, linear
-        self.model_seconds = 0.0  # spent in the model since `take_cost`
-        self.bad_samples = 0  # not finite, or of a step that failed: played as silence
         self._state = runner.new_state(1, draws)
-        self._controls = frozenset(spec.name for spec in runner.controls)
         self._frames = np.zeros((1, spec.bands, chunk_frames), dtype=np.float32)
         self._chunk_samples = chunk_frames * spec.hop_samples
         self._room_samples = self._chunk_samples + spec.burst_samples
-        self._fifo = SampleFifo(converter.needed(_PIECE_SAMPLES + 1) + self._room_samples)
-        self._stereo = np.zeros((2, 0), dtype=np.float32)
-
-    @property
-    def params(self) -> tuple[ParamSpec, ...]:
-        """Return every parameter of the source, the model and the chain."""
-        return (*self.source.params, *self.runner.controls, *self.effects.params)
-
-    def set_param(self, name: str, value: float) -> None:
-        """Aim a parameter at a value in its own unit. [render thread]"""
-        if name.startswith("fx."):
-            self.effects.set_param(name, value)
-        elif name in self._controls:
-            self.runner.set_control(self._state, name, value)
-        else:
-            self.source.set_param(name, value)
-
-    def render(self, wet: Audio, dry: Audio) -> None:
-        """Write the next samples: `wet` `[2, samples]` after the chain, `dry` `[samples]` before.
-
-        [render thread]
-        """
-        count = dry.shape[0]
-        for begin in range(0, count, _PIECE_SAMPLES):
-            self._pull(dry[begin : begin + _PIECE_SAMPLES])
-        if self._stereo.shape[1] != count:
-            self._stereo = np.empty((2, count), dtype=np.float32)
-        self._stereo[:] = dry
-        np.multiply(self.effects.process(self._stereo), np.float32(self.trim), out=wet)
+        self._fifo = SampleFifo(converter.needed(PIECE_SAMPLES + 1) + self._room_samples)
 
     def warm_up(self, samples: int) -> None:
         """Play the first samples of the stream into nothing: look-ahead, rate conversion and effects fill.
@@ -115,11 +65,6 @@ class Voice:
         self.source.next_frames(frames[0])
         return self._finite(sound[: self.runner.step(frames, self._state, sound[None])])
 
-    def take_cost(self) -> float:
-        """Return the seconds spent in the model since the last call. [render thread]"""
-        spent, self.model_seconds = self.model_seconds, 0.0
-        return spent
-
     def _pull(self, out: Audio) -> None:
         count = out.shape[0]
         wanted = self.converter.needed(count)
@@ -144,9 +89,5 @@ class Voice:
             out[: self._chunk_samples] = np.nan
             return self._chunk_samples
 
-    def _finite(self, fresh: Audio) -> Audio:
-        """Silence and count what is not finite, in place. [render thread]"""
-        if not np.isfinite(fresh).all():
-            self.bad_samples += int(np.count_nonzero(~np.isfinite(fresh)))
-            np.nan_to_num(fresh, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-        return fresh
+    def _set_control(self, name: str, value: float) -> None:
+        self.runner.set_control(self._state, name, value)

@@ -11,17 +11,20 @@ from synthhost.core.draws import SeededDraws
 from synthhost.core.errors import ConfigError, SourceError, suggestion
 from synthhost.core.noise import hashes
 from synthhost.core.options import model_of, without_options
-from synthhost.core.seams import Runner, Source
+from synthhost.core.seams import Effects, Runner, Source
 from synthhost.core.specs import MelSpec
 from synthhost.effects.chain import Chain
+from synthhost.engine.clip_voice import ClipVoice
 from synthhost.engine.loading import Prepared
 from synthhost.engine.resampler import Resampler
+from synthhost.engine.sounding import Sounding
 from synthhost.engine.strip import db_to_linear
 from synthhost.engine.voice import Voice
 from synthhost.host.sounds import file_sha256
 from synthhost.library.model import Model
 from synthhost.library.shelves import load_model
 from synthhost.schema.preset import Preset, start_values
+from synthhost.sources.clip import ClipSource
 from synthhost.sources.registry import make_source
 from synthhost.sources.tape import Tape, load_tape
 
@@ -104,14 +107,7 @@ class VoiceFactory:
         source = self._source(preset, runner, seed)
         said = start_values(preset)
         chain = Chain(_plugins(preset, said), self._sample_rate)
-        voice = Voice(
-            source,
-            runner,
-            self._chunk_of(reference, runner),
-            self._converter(runner.spec.sample_rate),
-            chain,
-            SeededDraws.of(seed),
-        )
+        voice = self._voice(source, runner, self._chunk_of(reference, runner), chain, SeededDraws.of(seed))
         values = _settle(preset, said, voice, live or {}, kept=kept)
         voice.trim = db_to_linear(preset.gain_db)
         if live is not None:
@@ -144,6 +140,15 @@ class VoiceFactory:
         """Return the sha256 of one sound file, by path."""
         return {path: file_sha256(path)}
 
+    def _voice(
+        self, source: Source, runner: Runner, chunk_frames: int, effects: Effects, draws: SeededDraws
+    ) -> Sounding:
+        """Return a voice at the start of its stream, or one of clips that waits for triggers."""
+        converter = self._converter(runner.spec.sample_rate)
+        if isinstance(source, ClipSource):
+            return ClipVoice(source, runner, chunk_frames, converter, effects, self._sample_rate)
+        return Voice(source, runner, chunk_frames, converter, effects, draws)
+
     def _converter(self, model_rate: int) -> Resampler:
         """Return a converter at the start of its stream; designing one holds the interpreter for 3 ms."""
         if model_rate not in self._converters:
@@ -170,7 +175,7 @@ def _plugins(preset: Preset, said: dict[str, float]) -> list[tuple[str, dict[str
 
 
 def _settle(
-    preset: Preset, said: dict[str, float], voice: Voice, live: dict[str, float], *, kept: bool
+    preset: Preset, said: dict[str, float], voice: Sounding, live: dict[str, float], *, kept: bool
 ) -> dict[str, float]:
     """Stand source and model where the preset and the track's live values want them; return every value."""
     specs = {spec.name: spec for spec in voice.params}

@@ -48,6 +48,8 @@ _FITS: MappingProxyType[str, Callable[[Any], bool]] = MappingProxyType(
         "int": _is_whole,
         "int | None": lambda value: value is None or _is_whole(value),
         "float": _is_number,
+        "float | None": lambda value: value is None or _is_number(value),
+        "tuple[float, ...] | None": lambda value: value is None or all(map(_is_number, value)),
         "str": _is_text,
         "str | None": lambda value: value is None or _is_text(value),
         "dict[str, Any]": _is_mapping,

@@ -7,6 +7,7 @@ What is counted, so that it can be measured to the sample:
 - A frame is heard from the first sample of its own: frame f of a model owns the samples `f * hop` and on, one
   hop of them. A model that looks both ways lets a trace of a frame be heard before, from the moment it reads
   it (a look-ahead earlier), and after; what it spreads lies about the frame's own samples.
+- A trigger's clip is heard from its own first sample, which is computed at once: no frame is waited for.
 - A control's own glide begins where the parts end.
 - Parts that vary lie anywhere between nothing and what is said; each is written with its longest.
 - The ring counts from the moment the sink makes room for a block. An engine still at work on the block
@@ -38,17 +39,9 @@ def voice_parts(
 ) -> list[LatencyPart]:
     """Return the delays inside the engine for what plays on a track, in order."""
     voice = playing.voice
-    spec = voice.runner.spec
-    chunk_ms = samples_to_ms(voice.chunk_frames * spec.hop_samples, spec.sample_rate)
     return [
         *_waiting_parts(samples_to_ms(block_samples, sample_rate), arrival_delay_ms),
-        LatencyPart("frame quantisation", chunk_ms, True, f"until the next {voice.chunk_frames} frames"),
-        *_gathering_parts(playing),
-        LatencyPart(
-            "model look-ahead",
-            samples_to_ms(spec.look_ahead_samples, spec.sample_rate),
-            note=f"{spec.look_ahead_samples} samples at {spec.sample_rate} Hz",
-        ),
+        *_model_parts(playing),
         LatencyPart("resampler", voice.converter.delay_ms),
         LatencyPart("effects", samples_to_ms(voice.effects.latency_samples, sample_rate)),
         LatencyPart("limiter", samples_to_ms(limiter_samples, sample_rate)),
@@ -78,6 +71,26 @@ def _waiting_parts(block_ms: float, arrival_delay_ms: float) -> list[LatencyPart
     return [
         LatencyPart("control wait", block_ms, note="one block, as it is placed at its own sample"),
         LatencyPart("arrival delay", arrival_delay_ms, note="arrival_delay_ms of the set"),
+    ]
+
+
+def _model_parts(playing: Prepared) -> list[LatencyPart]:
+    """Return how long what is played waits for the model, or the model for what comes after it."""
+    voice, spec = playing.voice, playing.voice.runner.spec
+    if spec.clip_frames:
+        note = (
+            "a clip is known whole at its trigger and begins with it; what moves it later waits for a chunk"
+        )
+        return [LatencyPart("model look-ahead", 0.0, note=note)]
+    chunk_ms = samples_to_ms(voice.chunk_frames * spec.hop_samples, spec.sample_rate)
+    return [
+        LatencyPart("frame quantisation", chunk_ms, True, f"until the next {voice.chunk_frames} frames"),
+        *_gathering_parts(playing),
+        LatencyPart(
+            "model look-ahead",
+            samples_to_ms(spec.look_ahead_samples, spec.sample_rate),
+            note=f"{spec.look_ahead_samples} samples at {spec.sample_rate} Hz",
+        ),
     ]
 
 

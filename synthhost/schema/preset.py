@@ -39,11 +39,11 @@ Params = Annotated[Mapping[ParamName, ParamValue], Field(max_length=64)]
 class SourcePart(Entry):
     """What makes the stream a model eats.
 
-    A sound file read as a tape, frames arriving over OSC, latent vectors, or nothing for models that run
-    by themselves.
+    A sound file read as a tape, frames arriving over OSC, latent vectors, triggers for models that make
+    clips, or nothing for models that run by themselves.
     """
 
-    kind: Literal["tape", "frames", "latent", "free"]
+    kind: Literal["tape", "frames", "latent", "free", "clip"]
     tape: Reference | None = None
     tape_b: Reference | None = None
     tape_sha256: Sha256 | None = None  # of the sound file; written into journals, checked where present

@@ -18,7 +18,7 @@ LATENT_PARAMS: tuple[ParamSpec, ...] = (
 
 _REACH = 5.0
 _SMOOTHING_MS = 40.0
-_MOST_DIMENSIONS = 256
+MOST_DIMENSIONS = 256
 _MOST_FRAMES = 64
 _KNOT_S = 2.0  # a new direction of drift this often
 
@@ -40,7 +40,7 @@ class LatentSource:
     kind = "latent"
 
     def __init__(self, spec: ModelSpec, seed: int = 0) -> None:
-        if spec.mel is not None or not 1 <= spec.bands <= _MOST_DIMENSIONS:
+        if spec.mel is not None or not 1 <= spec.bands <= MOST_DIMENSIONS:
             what = "mel frames" if spec.mel is not None else f"frames of {spec.bands} numbers"
             raise SourceError(f"{spec.name} takes {what}, no latent vectors. Give it another source.")
         frame_rate_hz = spec.sample_rate / spec.hop_samples

@@ -8,6 +8,7 @@ from synthhost.core.errors import SourceError, suggestion
 from synthhost.core.params import ParamSpec
 from synthhost.core.seams import Source
 from synthhost.core.specs import ModelSpec
+from synthhost.sources.clip import CLIP_PARAMS, ClipSource
 from synthhost.sources.frames import FrameSource
 from synthhost.sources.free import FreeSource
 from synthhost.sources.latent import LATENT_PARAMS, LatentSource
@@ -15,7 +16,13 @@ from synthhost.sources.source_params import FRAME_PARAMS, TAPE_PARAMS
 from synthhost.sources.tape import Tape
 from synthhost.sources.tape_source import TapeSource
 
-SOURCE_KINDS: tuple[str, ...] = (TapeSource.kind, FrameSource.kind, LatentSource.kind, FreeSource.kind)
+SOURCE_KINDS: tuple[str, ...] = (
+    TapeSource.kind,
+    FrameSource.kind,
+    LatentSource.kind,
+    FreeSource.kind,
+    ClipSource.kind,
+)
 """Every kind of source."""
 
 
@@ -33,6 +40,8 @@ def source_params(kind: str) -> tuple[ParamSpec, ...]:
         return LATENT_PARAMS
     if kind == FreeSource.kind:
         return ()
+    if kind == ClipSource.kind:
+        return CLIP_PARAMS
     raise SourceError(
         f"no source is of kind {kind!r}.{suggestion(kind, SOURCE_KINDS)} Known: {', '.join(SOURCE_KINDS)}."
     )
@@ -42,7 +51,7 @@ def make_source(kind: str, spec: ModelSpec, seed: int = 0, tapes: Mapping[str, T
     """Make a source ready to play.
 
     Args:
-        kind: "tape", "frames", "latent" or "free".
+        kind: "tape", "frames", "latent", "free" or "clip".
         spec: Of the model.
         seed: Whatever is random in it follows from this.
         tapes: By slot, "a" and perhaps "b"; a tape source needs "a".
@@ -52,6 +61,13 @@ def make_source(kind: str, spec: ModelSpec, seed: int = 0, tapes: Mapping[str, T
             follows another convention.
     """
     source_params(kind)
+    if kind == ClipSource.kind:
+        return ClipSource(spec, seed)
+    if spec.clip_frames:
+        raise SourceError(
+            f"{spec.name} makes clips that are triggered, so it plays no {kind}. "
+            f"Give it a source of kind {ClipSource.kind!r}."
+        )
     if kind == FreeSource.kind:
         return FreeSource(spec)
     if kind == LatentSource.kind:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,14 @@ from synthhost.core.messages import Event
 from synthhost.core.params import ParamSpec
 from synthhost.core.specs import MelSpec, ModelSpec
 from synthhost.engine.buses import Bus
+from synthhost.engine.clip_voice import ClipVoice
 from synthhost.engine.loading import Job, Loaded, Prepared, StemsJob, TapeJob, VoiceJob
 from synthhost.engine.renderer import Renderer
+from synthhost.engine.sounding import RateConverter
 from synthhost.engine.track import Track
-from synthhost.engine.voice import RateConverter, Voice
+from synthhost.engine.voice import Voice
 from synthhost.schedule.queue import EventQueue
+from synthhost.sources.clip import ClipSource
 
 RATE = 8000
 HOP = 5
@@ -118,6 +122,29 @@ class Runner:
         return sine
 
 
+class ClipRunner(Runner):
+    """Clips of so many frames whose sines begin anew with each; what is held back comes at the end.
+
+    A frame's first band is the level, so a clip is its vector's first number times the sine.
+    """
+
+    def __init__(self, model: dict[str, Any]) -> None:
+        super().__init__(model)
+        self.steps: list[int] = []  # frames of each, 0 for an end
+        frames = model.get("frames", 6)
+        self.spec = replace(self.spec, mel=None, receptive_frames=3, clip_frames=frames, prior="uniform")
+
+    def step(self, frames: Features, state: dict[str, Any], out: Audio) -> int:
+        self.steps.append(frames.shape[2])
+        return super().step(frames, state, out)
+
+    def flush(self, state: dict[str, Any], out: Audio) -> int:
+        self.steps.append(0)
+        waiting = state.pop("waiting")
+        out[0, : waiting.size] = waiting
+        return int(waiting.size)
+
+
 class Straight:
     """A rate converter between equal rates."""
 
@@ -128,6 +155,12 @@ class Straight:
 
     def take(self, n_out: int, samples: Audio) -> Audio:
         return samples
+
+    def reset(self) -> None:
+        """There is nothing to forget."""
+
+    def copy(self) -> Straight:
+        return self
 
 
 class Echo:
@@ -207,7 +240,9 @@ class Stems:
 def prepare(
     body: dict[str, Any], live: dict[str, float] | None = None, converter: RateConverter | None = None
 ) -> Prepared:
-    """Build a voice: `{"name", "model": {...}, "level", "echo": bool, "chunk"}`."""
+    """Build a voice: `{"name", "model": {...}, "level", "echo": bool, "chunk"}`, of clips with `"clips"`."""
+    if "clips" in body:
+        return prepare_clips(body, live, converter)
     source = Source(body.get("model", {}).get("bands", 2))
     values = {"level": LEVEL.default, **(live or {})} | ({"level": body["level"]} if "level" in body else {})
     source.set_param("level", values["level"])
@@ -220,6 +255,26 @@ def prepare(
     if live is not None:
         voice.warm_up(64)
     return Prepared(body["name"], body, voice, kept, specs)
+
+
+def prepare_clips(
+    body: dict[str, Any], live: dict[str, float] | None = None, converter: Any = None
+) -> Prepared:
+    """Build a voice of clips; `"clips"` holds what its parameters stand at."""
+    runner = ClipRunner(body.get("model", {}))
+    rate_in, rate_out = (getattr(converter, name, RATE) for name in ("rate_in", "rate_out"))
+    runner.spec = replace(runner.spec, sample_rate=rate_in)
+    source = ClipSource(runner.spec, seed=7)
+    effects = Echo() if body.get("echo") else Dry()
+    voice = ClipVoice(source, runner, body.get("chunk", 1), converter or Straight(), effects, rate_out)
+    specs = {spec.name: spec for spec in voice.params}
+    values = {name: spec.default for name, spec in specs.items()}
+    values |= {name: value for name, value in (live or {}).items() if name in specs} | body["clips"]
+    for param in source.params:
+        source.jump_param(param.name, values[param.name])
+    if live is not None:
+        voice.warm_up(64)
+    return Prepared(body["name"], body, voice, values, specs)
 
 
 class Loader:

@@ -24,12 +24,14 @@ from synthhost.core.messages import (
     Failed,
     LoadPreset,
     LoadTape,
+    NoteOff,
     Panic,
     PushMel,
     SetParam,
     StartRecording,
     StopRecording,
     Sync,
+    Trigger,
     as_plain,
     from_plain,
 )
@@ -39,8 +41,9 @@ BLOCKS = 40
 BODIES = {
     "a": {"name": "a", "level": 0.4, "echo": True},
     "b": {"name": "b", "model": {"omega": 0.08, "look_ahead": 23}},
+    "c": {"name": "c", "clips": {"voices": 3.0, "release_ms": 5.0}, "model": {"frames": 40}},
 }
-tracks = st.sampled_from(["a", "a", "b", "b", MASTER, "nobody"])
+tracks = st.sampled_from(["a", "a", "b", "b", "c", MASTER, "nobody"])
 places = st.one_of(st.just(NOW), st.integers(0, BLOCK * BLOCKS))
 fades_ms = st.sampled_from([0.0, 3.0, 20.0, 90.0])
 bodies = st.fixed_dictionaries(
@@ -51,12 +54,23 @@ bodies = st.fixed_dictionaries(
         "broken": st.sampled_from([False, False, True]),
         "chunk": st.integers(1, 9),
         "model": st.sampled_from([{}, {"omega": 0.2}, {"bands": 3, "look_ahead": 40}]),
+        "clips": st.sampled_from([{}, {"choke": 1.0}]),
     },
+)
+hits = st.builds(
+    Trigger,
+    st.sampled_from(["c", "c", "c", "a"]),
+    st.sampled_from([None, 36.0, 40.5]),
+    st.floats(0, 1),
+    st.sampled_from([None, (0.5, 0.25), (1.0,), (0.5, float("nan"))]),
+    st.integers(0, 2),
+    places,
 )
 params = st.one_of(
     st.tuples(st.just("gain_db"), st.sampled_from([-90.0, -20.0, 0.0, 6.0, float("nan")])),
     st.tuples(st.sampled_from(["pan", "level", "fx.0.gain"]), st.floats(-1, 1)),
     st.tuples(st.sampled_from(["mute", "solo", "wobble"]), st.sampled_from([0.0, 1.0])),
+    st.tuples(st.sampled_from(["morph", "variation", "voices", "latent.0"]), st.floats(0, 3)),
 )
 frames = st.lists(st.floats(0, 1, width=32), min_size=2, max_size=8).map(
     lambda values: np.float32(values[: len(values) // 2 * 2]).reshape(2, -1)
@@ -64,6 +78,8 @@ frames = st.lists(st.floats(0, 1, width=32), min_size=2, max_size=8).map(
 commands = st.one_of(
     st.builds(lambda track, param, at: SetParam(track, *param, at), tracks, params, places),
     st.builds(lambda track, new, at: PushMel(track, None, new, at), tracks, frames, places),
+    hits,
+    st.builds(NoteOff, tracks, st.sampled_from([36.0, 40.5]), places),
     st.builds(LoadTape, tracks, st.sampled_from(["a", "b"]), st.sampled_from(["one", "two"]), places),
     st.builds(
         lambda t, body, ms, at: LoadPreset(t, body["name"], body, ms, at), tracks, bodies, fades_ms, places

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -183,6 +185,7 @@ MODELS = {
     "frames": model_spec(SPEC.bands, SPEC),
     "latent": model_spec(6, None),
     "free": model_spec(0, None),
+    "clip": replace(model_spec(6, None), clip_frames=4),
 }
 
 
@@ -203,6 +206,8 @@ def test_every_kind_can_be_made_and_declares_its_parameters(kind: str) -> None:
     ("kind", "model", "fitting"),
     [
         ("tape", "latent", "latent"),
+        ("latent", "clip", "kind 'clip'"),
+        ("clip", "latent", "makes no clips"),
         ("frames", "free", "free"),
         ("latent", "tape", "mel frames"),
         ("free", "latent", "latent"),
