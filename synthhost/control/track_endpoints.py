@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from synthhost.control.arguments import count, number, text
+from synthhost.control.clip_endpoints import clip_endpoints, latent_endpoint
 from synthhost.control.endpoints import Action, Call, Endpoint, norm_endpoint, param_endpoint
 from synthhost.control.mel_endpoint import mel_endpoint
 from synthhost.control.requests import MoveMacro
@@ -46,6 +47,7 @@ class TrackEndpoints:
         for option in self._track.get("options", ()):
             yield self._option(OptionSpec(**{**option, "choices": tuple(option["choices"])}), crossfade_ms)
         yield mel_endpoint(f"{self._base}/mel", self._name, self._track)
+        yield from self._latent_and_clips()
         yield from self._preset(crossfade_ms)
         yield from self._cue(crossfade_ms)
 
@@ -58,6 +60,8 @@ class TrackEndpoints:
         elif spec.name.startswith("fx."):
             _, place, attribute = spec.name.split(".", 2)
             yield param_endpoint(f"{base}/fx/{place}/{attribute}", name, spec)
+        elif spec.name.startswith("latent."):
+            yield param_endpoint(f"{base}/latent/{spec.name.removeprefix('latent.')}", name, spec)
         elif self._track.get("source") == "tape":
             yield param_endpoint(f"{base}/tape/{spec.name}", name, spec)
 
@@ -81,6 +85,14 @@ class TrackEndpoints:
             maximum=spec.maximum,
             read=lambda _: standing,
         )
+
+    def _latent_and_clips(self) -> Iterator[Endpoint]:
+        vector = latent_endpoint(self._base, self._name, self._specs)
+        if vector is not None:
+            yield vector
+        bands = self._track.get("clip_bands")
+        if bands is not None:
+            yield from clip_endpoints(self._base, self._name, int(bands))
 
     def _tape(self) -> Iterator[Endpoint]:
         yield self._load("load", "a")
