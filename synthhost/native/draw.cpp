@@ -11,7 +11,9 @@ constexpr double kEdge = 1e-5;  // of uniforms in a mixture
 
 double inside(double u) { return std::min(std::max(u, kEdge), 1.0 - kEdge); }
 
-float limited(double value) { return static_cast<float>(std::min(std::max(value, -1.0), 1.0)); }
+float limited(double value) {
+  return std::isnan(value) ? 0.0f : static_cast<float>(std::min(std::max(value, -1.0), 1.0));
+}
 
 }  // namespace
 

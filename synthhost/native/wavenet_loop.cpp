@@ -15,6 +15,11 @@ constexpr std::size_t kBlock = 16;  // samples whose conditions are computed tog
 
 void copy(const float* from, float* to, std::size_t count) { std::memcpy(to, from, count * sizeof(float)); }
 
+// The nearest of 0 ... highest to a value that may be anything.
+double within(double value, double highest) {
+  return !(value > 0.0) ? 0.0 : value > highest ? highest : value;
+}
+
 }  // namespace
 
 WavenetLoop::WavenetLoop(const WavenetWeights& weights, const WavenetOutput& output)
@@ -152,8 +157,7 @@ void WavenetLoop::hear(const float* condition, const float* values, WavenetState
                        std::size_t samples) const {
   const FlushDenormals flushing;
   for (std::size_t n = 0; n < samples; ++n) {
-    state.heard_ = classes_ > 1 ? std::min(std::max(static_cast<double>(values[n]), 0.0), classes_ - 1.0)
-                                : static_cast<double>(values[n]);
+    state.heard_ = classes_ > 1 ? within(values[n], classes_ - 1.0) : static_cast<double>(values[n]);
     if (n + 1 == samples) break;
     lay_out_rows(condition + n * conditions(), 1, state);
     network(conditions() ? state.rows_.data() : row_.data(), state);
