@@ -48,7 +48,7 @@ OPTIONS = (
         EXACT,
         f"'{EXACT}' waits for all that a sample depends on; '{WINDOW}' is not exact: a frame is made as if "
         "the sound ended window_samples after it, heard sooner and dearer, with an error that "
-        "library.inexact.window_error measures",
+        "window_error in library/inexact.py measures",
         choices=(EXACT, WINDOW),
     ),
     OptionSpec(

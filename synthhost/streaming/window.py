@@ -91,14 +91,14 @@ class Window(Block[WindowState]):
 
     def _advance(self, x: Tensor, state: WindowState) -> Tensor:
         """Take one input and return the hop that lies `ahead` behind it, if there is one. [render thread]"""
+        given, exact = self.ready(state.seen), self.body.ready(state.seen)
         decided = self.body.step(x, state.body)
-        given = self.ready(state.seen)
         state.seen += 1
         count = self.ready(state.seen) - given
         if not count:
             return decided[:, :0]
-        late = given - self.body.ready(state.seen)
-        return self.body.flush(state.body.copy())[:, late : late + count]
+        sound = torch.cat((decided, self.body.flush(state.body.copy())), 1)
+        return sound[:, given - exact :][:, :count]
 
 
 def windowed(body: AnyBlock, window_samples: int) -> AnyBlock:
