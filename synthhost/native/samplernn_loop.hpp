@@ -1,9 +1,9 @@
 // SampleRNN's recurrence (Mehri et al. 2017): tiers of gated recurrent layers at falling rates, and a
 // perceptron that draws one id after another (as deepsound-project/samplernn-pytorch has them).
 //
-// A tier runs at every sample that its span divides, the highest first, so most of the work falls on every
-// 16th and 64th sample of the published shape. What a tier says to the one below is computed where it is
-// heard, a position at a time, which keeps at least that work out of the burst.
+// A tier runs at every sample that its span divides, the highest first: bursts that, in the published shape,
+// make every 16th sample cost about six usual ones and every 64th twelve. What a tier says to the one below is
+// computed where it is heard, a position at a time, which keeps that work out of them.
 #pragma once
 
 #include <cstddef>
