@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from synthhost.checkpoints.layout import check_tensors
+from synthhost.checkpoints.renaming import unusual
 
 Parts: TypeAlias = tuple[tuple[str, int], ...]
 """An implementation's layers that make one of a family's, each with how many outputs it has."""
@@ -40,6 +41,18 @@ def gathered(
             theirs[f"{part}.{leaf}"] = (outputs, *tuple(shape)[1:])
     check_tensors(place, tensors, theirs)
     return {name: torch.cat([tensors[part] for part in parts]) for name, parts in made_of.items()}
+
+
+def step_channels(place: str, tensors: Mapping[str, Tensor], layers: tuple[str, str]) -> list[int]:
+    """Return the channels of DiffWave's embedded step before, between and after its two layers.
+
+    Raises:
+        CheckpointError: The layers are missing or of another kind.
+    """
+    shapes = [list(tensors[f"{name}.weight"].shape) if f"{name}.weight" in tensors else [] for name in layers]
+    if any(len(shape) != 2 for shape in shapes):
+        raise unusual(place, f"the layers {' and '.join(layers)} have shapes {shapes}")
+    return [shapes[0][1], shapes[0][0], shapes[1][0]]
 
 
 def count_of(tensors: Mapping[str, Tensor], name: str) -> int:

@@ -13,11 +13,11 @@ from typing import Any
 
 from torch import Tensor
 
-from synthhost.checkpoints.gathering import count_of
+from synthhost.checkpoints.gathering import count_of, step_channels
 from synthhost.checkpoints.json_config import JsonConfig
 from synthhost.checkpoints.layout import Layout, ReadModel, check_tensors
 from synthhost.checkpoints.lmnt_mel import mel_spec, sample_rate_of
-from synthhost.checkpoints.renaming import shape_of, unusual
+from synthhost.checkpoints.renaming import shape_of
 from synthhost.checkpoints.settings import Settings
 from synthhost.checkpoints.weight_norm import plain_tensors
 from synthhost.core.errors import CheckpointError, ConfigError
@@ -27,6 +27,7 @@ from synthhost.families.registry import family
 
 _NAME = "lmnt-com/diffwave"
 _MARKS = ("diffusion_embedding.projection1.weight", "residual_layers.0.dilated_conv.weight")
+_TOLD = ("diffusion_embedding.projection1", "diffusion_embedding.projection2")
 _LONGEST_CLIP = 1 << 30
 
 # What the program takes where nothing else is said.
@@ -104,7 +105,7 @@ def _hyper(path: Path, tensors: Mapping[str, Tensor], params: Settings) -> dict[
         "skip_channels": shape_of(place, tensors, "skip_projection.weight")[0],
         "residual_layers": layers,
         "dilation_cycle_length": _cycle(params),
-        "step_channels": _step_channels(place, tensors),
+        "step_channels": step_channels(place, tensors, _TOLD),
         "training_betas": _betas(params, "noise_schedule", _TRAINING),
         "fast_betas": _betas(params, "inference_noise_schedule", []),
     }
@@ -118,17 +119,6 @@ def _cycle(params: Settings) -> int:
 def _free_hop(params: Settings) -> int:
     clip = params.whole("audio_len", 1, _LONGEST_CLIP) if "audio_len" in params else _CLIP_SAMPLES
     return free_hop_samples(clip)
-
-
-def _step_channels(place: str, tensors: Mapping[str, Tensor]) -> list[int]:
-    channels = []
-    for name in ("projection1", "projection2"):
-        shape = list(tensors[f"diffusion_embedding.{name}.weight"].shape)
-        if len(shape) != 2:
-            raise unusual(place, f"diffusion_embedding.{name}.weight has shape {shape}")
-        channels.append(shape)
-    (middle, sines), (told, _) = channels
-    return [sines, middle, told]
 
 
 def _betas(params: Settings, key: str, default: Any) -> Any:

@@ -12,10 +12,10 @@ from typing import Any
 
 from torch import Tensor
 
-from synthhost.checkpoints.gathering import Parts, count_of, gathered
+from synthhost.checkpoints.gathering import Parts, count_of, gathered, step_channels
 from synthhost.checkpoints.json_config import JsonConfig
 from synthhost.checkpoints.layout import Layout, ReadModel
-from synthhost.checkpoints.renaming import shape_of, unusual
+from synthhost.checkpoints.renaming import shape_of
 from synthhost.checkpoints.settings import Settings
 from synthhost.checkpoints.weight_norm import plain_tensors
 from synthhost.core.errors import CheckpointError, ConfigError
@@ -25,6 +25,7 @@ from synthhost.families.registry import family
 _NAME = "philsyn/DiffWave-unconditional"
 _BLOCKS = "residual_layer.residual_blocks"
 _MARKS = ("residual_layer.fc_t1.weight", f"{_BLOCKS}.0.fc_t.weight", "final_conv.2.conv.weight")
+_TOLD = ("residual_layer.fc_t1", "residual_layer.fc_t2")
 _LONGEST_CLIP = 1 << 30
 
 
@@ -95,7 +96,7 @@ def _hyper(path: Path, tensors: Mapping[str, Tensor], config: Settings) -> dict[
         "skip_channels": skip,
         "residual_layers": layers,
         "dilation_cycle_length": shape.whole("dilation_cycle", 1, 64),
-        "step_channels": _step_channels(place, tensors),
+        "step_channels": step_channels(place, tensors, _TOLD),
         "training_betas": {
             "first": network.number("beta_0", 0.0, 1.0),
             "last": network.number("beta_T", 0.0, 1.0),
@@ -108,13 +109,6 @@ def _hyper(path: Path, tensors: Mapping[str, Tensor], config: Settings) -> dict[
 def _clip_samples(trainset: Settings) -> int:
     key = "segment_length"
     return trainset.whole(key, 1, _LONGEST_CLIP) if key in trainset else 64
-
-
-def _step_channels(place: str, tensors: Mapping[str, Tensor]) -> list[int]:
-    shapes = [list(tensors[f"residual_layer.{name}.weight"].shape) for name in ("fc_t1", "fc_t2")]
-    if any(len(shape) != 2 for shape in shapes):
-        raise unusual(place, f"the layers of the embedded step have shapes {shapes}")
-    return [shapes[0][1], shapes[0][0], shapes[1][0]]
 
 
 def _layers(hyper: Mapping[str, Any]) -> dict[str, Parts]:

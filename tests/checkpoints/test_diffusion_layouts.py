@@ -1,4 +1,4 @@
-"""Claims about the checkpoints of lmnt-com, philsyn and ivanvovk: what is read of them, and what is refused."""
+"""Claims about checkpoints of lmnt-com, philsyn and ivanvovk: what is read of them, and what is refused."""
 
 from __future__ import annotations
 
@@ -255,8 +255,9 @@ Change = Callable[[dict[str, Any]], object]
         (
             diffwave,
             lambda t: t.update({"diffusion_embedding.projection1.weight": torch.ones(3)}),
-            r"projection1\.weight has shape \[3\]",
+            r"have shapes \[\[3\]",
         ),
+        (diffwave, lambda t: t.pop("diffusion_embedding.projection2.weight"), r"have shapes.*\[\]"),
         (diffwave, lambda t: t["output_projection.bias"].fill_(torch.nan), "not finite"),
         (
             wavegrad,
