@@ -86,8 +86,8 @@ def _hit(args: tuple[OscArg, ...], bands: int) -> tuple[float, tuple[float, ...]
     if bands > 1 and len(args) == bands:
         return 1.0, _vector(args)
     if len(args) not in (0, 1, 1 + bands):
-        wanted = f"nothing, a velocity, or a velocity and {bands} numbers of a latent vector"
-        raise OscError(f"takes {wanted}, and got {len(args)} arguments.")
+        whole_vector = f", or a velocity and {bands} numbers of a latent vector" if bands else ""
+        raise OscError(f"takes nothing or a velocity{whole_vector}, and got {len(args)} arguments.")
     velocity = _velocity(args, 0) if args else 1.0
     return velocity, _vector(args[1:]) if len(args) > 1 else None
 

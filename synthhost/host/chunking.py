@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from synthhost.backends.cost import StepCost, cost_per_step
 from synthhost.core.seams import Runner
+from synthhost.core.specs import ModelSpec
 
 CHUNKS = (1, 2, 4, 8, 16)  # in units of what is worth a step
 ROOM = 0.75  # the share of one core's time that all models together may need
+CLIPS_AT_ONCE = 4
+"""So many clips of a model that makes clips are taken to sound, and to begin, at the same time."""
+
 _REPEATS_S = 0.6  # how long one chunk size is measured
 _MARGIN_MS = 4.0
 
@@ -28,10 +32,18 @@ class Choice:
 
 
 def measure(runner: Runner, chunk_frames: int) -> StepCost:
-    """Time a chunk size for about half a second."""
+    """Time a chunk size for about half a second; of a model that makes clips, what several of them need."""
     first = cost_per_step(runner, chunk_frames, repeats=3)
     repeats = min(max(int(_REPEATS_S / max(first.median_seconds, 1e-4)), 5), 60)
-    return cost_per_step(runner, chunk_frames, repeats=repeats)
+    cost = cost_per_step(runner, chunk_frames, repeats=repeats)
+    return _of_clips(cost, runner.spec) if runner.spec.clip_frames else cost
+
+
+def _of_clips(cost: StepCost, spec: ModelSpec) -> StepCost:
+    """Return what clips need together: at best a step each, at worst the end of one, which is many steps."""
+    end = 1.0 + spec.look_ahead_samples / (cost.chunk_frames * spec.hop_samples)
+    worst_seconds = max(end, CLIPS_AT_ONCE) * cost.p99_seconds
+    return replace(cost, median_seconds=CLIPS_AT_ONCE * cost.median_seconds, p99_seconds=worst_seconds)
 
 
 def choose_chunk(runner: Runner, share: float, fixed: int | None = None) -> Choice:

@@ -20,6 +20,7 @@ from synthhost.core.messages import (
     Failed,
     LoadPreset,
     LoadTape,
+    NoteOff,
     Notice,
     Panic,
     PushMel,
@@ -28,6 +29,7 @@ from synthhost.core.messages import (
     StopRecording,
     Sync,
     Synced,
+    Trigger,
     as_plain,
     decode,
     encode,
@@ -37,6 +39,9 @@ from synthhost.core.messages import (
 BODY = {"name": "pad", "chain": [{"effect": "Reverb", "params": {"wet_level": 0.1}}]}
 ALL: list[Any] = [
     SetParam("voice", "speed", 0.1, 5, 3),
+    Trigger("drums", 36.5, 0.25, None, 2, 5, 3),
+    Trigger("drums", None, 1.0, (0.1, -2.0), 0, 5, 3),
+    NoteOff("drums", 36.5, 5, 3),
     LoadTape("voice", "a", "/x.wav", 5, 3),
     LoadPreset("voice", "pad", BODY, 30.0, 5, 3),
     CuePreset("voice", "pad", BODY, 5, 3),

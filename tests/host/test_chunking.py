@@ -32,7 +32,7 @@ class Costs:
 def chosen(monkeypatch: pytest.MonkeyPatch, costs: Costs, share: float = 0.75, **fixed: int) -> Choice:
     monkeypatch.setattr(chunking, "cost_per_step", costs)
     unit = fixed.pop("unit", 1)
-    runner: Any = SimpleNamespace(spec=SimpleNamespace(chunk_unit=unit))
+    runner: Any = SimpleNamespace(spec=SimpleNamespace(chunk_unit=unit, clip_frames=0))
     return choose_chunk(runner, share, **fixed)
 
 
@@ -80,7 +80,8 @@ def test_a_fixed_chunk_is_kept_and_judged(
 def test_measuring_is_bounded(monkeypatch: pytest.MonkeyPatch, step_s: float) -> None:
     costs = Costs(step_s, 0.0)
     monkeypatch.setattr(chunking, "cost_per_step", costs)
-    measure(object(), 1)  # type: ignore[arg-type]
+    runner: Any = SimpleNamespace(spec=SimpleNamespace(clip_frames=0))
+    measure(runner, 1)
     assert costs.asked[0] == (1, 3)
     assert 5 <= costs.asked[1][1] <= 60
 
@@ -94,3 +95,15 @@ def test_the_engine_stays_ahead_by_every_step_at_once_and_one_more(
     assert ahead % block == 0
     wanted = (sum(steps_s) + max(steps_s, default=0.0)) * rate
     assert wanted + 2 * block <= ahead < wanted + 4 * block + 0.01 * rate
+
+
+@pytest.mark.parametrize(("look_ahead", "times"), [(0, 4), (900, 10)])
+def test_clips_are_measured_as_several_that_begin_together_or_one_that_ends(
+    monkeypatch: pytest.MonkeyPatch, look_ahead: int, times: int
+) -> None:
+    monkeypatch.setattr(chunking, "cost_per_step", Costs(0.001, 0.0))
+    spec = SimpleNamespace(chunk_unit=1, clip_frames=16, hop_samples=100, look_ahead_samples=look_ahead)
+    runner: Any = SimpleNamespace(spec=spec)
+    cost = measure(runner, 1)
+    assert cost.median_seconds == pytest.approx(0.004)
+    assert cost.p99_seconds == pytest.approx(0.0012 * times)
