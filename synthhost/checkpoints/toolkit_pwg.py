@@ -31,7 +31,7 @@ def read_generator(
     """
     smoothings = _smoothings(place, tensors)
     hyper = _hyper(place, tensors, config.section("generator_params"), smoothings)
-    flat = {name: tensor[0] if tensor.ndim == 4 else tensor for name, tensor in tensors.items()}
+    flat = {**tensors, **{f"{layer}.weight": tensors[f"{layer}.weight"][0] for layer in smoothings}}
     kind = family("parallel-wavegan")
     try:
         expected = kind.tensor_names(kind.hyper_from_json(hyper))

@@ -70,8 +70,27 @@ def merged(documents: list[Any], place: str) -> dict[str, Any]:
     return together
 
 
+class _BoundedLoader(yaml.SafeLoader):
+    """PyYAML's safe loader up to the node tree, which it stops growing in time."""
+
+    def __init__(self, text: str, place: str) -> None:
+        super().__init__(text)
+        self._place = place
+        self._depth = self._nodes = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Compose one node, or refuse it."""
+        self._nodes += 1
+        self._depth += 1
+        if self._nodes > MAX_VALUES or self._depth > MAX_DEPTH:
+            raise _too_large(self._place)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+
 class _Reader:
-    """Turns nodes into plain values and counts them."""
+    """Turns nodes into plain values and counts them, those that aliases stand for as often as they do."""
 
     def __init__(self, place: str) -> None:
         self._place = place
@@ -79,7 +98,7 @@ class _Reader:
 
     def documents(self, text: str) -> Iterator[Any]:
         """Yield the value of each document."""
-        loader = yaml.SafeLoader(text)
+        loader = _BoundedLoader(text, self._place)
         try:
             while loader.check_node():
                 yield self._plain(loader, loader.get_node(), 0)
@@ -89,13 +108,10 @@ class _Reader:
     def _plain(self, loader: yaml.SafeLoader, node: Any, depth: int) -> Any:
         self._left -= 1
         if self._left < 0 or depth > MAX_DEPTH:
-            raise CheckpointError(
-                f"{self._place}: holds more than {MAX_VALUES} values or is nested deeper than {MAX_DEPTH} "
-                "levels, more than a configuration needs; it was not read."
-            )
+            raise _too_large(self._place)
         if isinstance(node, yaml.MappingNode):
             return {
-                self._key(key): self._plain(loader, value, depth + 1)
+                str(key.value): self._plain(loader, value, depth + 1)
                 for key, value in node.value
                 if isinstance(key, yaml.ScalarNode)
             }
@@ -105,5 +121,9 @@ class _Reader:
             return loader.construct_object(node)
         return str(node.value)
 
-    def _key(self, node: yaml.ScalarNode) -> str:
-        return str(node.value)
+
+def _too_large(place: str) -> CheckpointError:
+    return CheckpointError(
+        f"{place}: holds more than {MAX_VALUES} values or is nested deeper than {MAX_DEPTH} levels, more "
+        "than a configuration needs; it was not read."
+    )
