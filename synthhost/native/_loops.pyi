@@ -131,8 +131,8 @@ class SampleRnnLoop:
     """SampleRNN's recurrence with its weights laid out; any number of voices and threads share it.
 
     A voice begins with silence behind it, ids of half the levels. Tiers run at the samples that their spans
-    divide, so the work comes in bursts: with spans of 16 and 64 samples and two layers each, every 16th sample
-    costs about six usual ones and every 64th twelve.
+    divide, so the work comes in bursts: with spans of 16 and 64 samples and two layers each, every 16th
+    sample costs about seven usual ones and every 64th twelve.
 
     All arrays are C-contiguous. Lists hold one array for each recurrent tier, the lowest first; gates are
     reset, update, new, below each other.
