@@ -16,12 +16,16 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from synthhost.checkpoints.json_config import JsonConfig
 from synthhost.checkpoints.layout import Layout, ReadModel, check_tensors
+from synthhost.checkpoints.r9y9_conditioning import (
+    STATISTICS,
+    conditioning_of,
+    reshape_upsampling,
+    statistics_beside,
+)
 from synthhost.checkpoints.wavenet_shapes import layer_count, shape_of
 from synthhost.checkpoints.weight_norm import plain_tensors
 from synthhost.core.errors import CheckpointError, ConfigError
@@ -29,17 +33,16 @@ from synthhost.core.specs import MelSpec
 from synthhost.families.registry import family
 
 _NAME = "r9y9/wavenet_vocoder"
-_CONFIG, _STATISTICS = "hparams.json", "meanvar.npy"
+_CONFIG = "hparams.json"
 _MARKS = ("first_conv.", "conv_layers.0.conv1x1_skip.", "conv_layers.0.conv1x1_out.", "last_conv_layers.3.")
 _RELATIVES = ("conv1x1_aux",)  # of Parallel WaveGAN, which names its layers alike
 _ABOUT = (
-    f"Takes mel frames standardised by the statistics of its training set; no {_STATISTICS} lay beside it. "
+    f"Takes mel frames standardised by the statistics of its training set; no {STATISTICS} lay beside it. "
     "Other frames sound wrong."
 )
 _PRE_EMPHASIS = 0.85  # not in the configuration
 _MEL_FLOOR = 1e-10
 _MAX_STACKS = 64
-_SLOPES = {"none": 1.0, "ReLU": 0.0}
 
 
 def recognise(content: Any) -> bool:
@@ -60,12 +63,12 @@ def read(path: Path, content: Any, config_path: Path | None) -> ReadModel:
     config = JsonConfig(_config_path(path, config_path))
     tensors = plain_tensors(_state(content))
     earlier = any(name.startswith("upsample_conv.") for name in tensors) or "builder" in config
-    conditioning = _conditioning(path, tensors, config)
-    statistics = _statistics(path, conditioning)
+    conditioning = conditioning_of(path, tensors, config)
+    statistics = statistics_beside(path, conditioning["channels"])
     tensors.update(statistics)
     conditioning["statistics"] = bool(statistics)
     hyper = _hyper(path, tensors, config, conditioning, earlier)
-    _reshape_upsampling(tensors)
+    reshape_upsampling(tensors)
     kind = family("wavenet")
     try:
         expected = kind.tensor_names(kind.hyper_from_json(hyper))
@@ -167,91 +170,6 @@ def _output(config: JsonConfig, outputs: int, scalar: bool, earlier: bool) -> di
         "gain": 1.0 / config.number("global_gain_scale", 1e-6, 1e6) if "global_gain_scale" in config else 1.0,
         "start": 0.0 if scalar else float(levels // 2),
     }
-
-
-def _conditioning(path: Path, tensors: Mapping[str, Tensor], config: JsonConfig) -> dict[str, Any]:
-    if "conv_layers.0.conv1x1c.weight" not in tensors:
-        return {"kind": "none", "channels": 0, "scales": [64]}
-    bands = shape_of(path, tensors, "conv_layers.0.conv1x1c.weight", 3)[1]
-    config.expect("cin_channels", bands)
-    common = {"channels": bands, "slope": 1.0}
-    if "upsample_net.conv_in.weight" in tensors:
-        return {**common, "kind": "stretch", **_stretch(path, tensors, config)}
-    if "upsample_conv.0.weight" in tensors:
-        return {**common, "kind": "transposed", "slope": 0.0, **_transposed(path, tensors)}
-    config.expect("upsample_conditional_features", False)
-    return {**common, "kind": "repeat", "scales": [config.whole("hop_size", 1, 8192)]}
-
-
-def _stretch(path: Path, tensors: Mapping[str, Tensor], config: JsonConfig) -> dict[str, Any]:
-    kernel = shape_of(path, tensors, "upsample_net.conv_in.weight", 3)[2]
-    config.expect("cin_pad", (kernel - 1) // 2)
-    places = _places(tensors, "upsample_net.upsample.up_layers.")
-    shapes = [shape_of(path, tensors, f"upsample_net.upsample.up_layers.{n}.weight", 4) for n in places]
-    params = config.section("upsample_params")
-    params.known("mode", "nearest")
-    params.known("upsample_activation", "none", "ReLU", "LeakyReLU")
-    activation = params.text("upsample_activation") or "none"
-    slope = _SLOPES.get(activation, 0.01)
-    if "negative_slope" in params.section("upsample_activation_params"):
-        slope = params.section("upsample_activation_params").number("negative_slope", 0.0, 1.0)
-    scales = [(shape[3] - 1) // 2 for shape in shapes]
-    params.expect("upsample_scales", scales)
-    return {"scales": scales, "kernel_in": kernel, "neighbours": _bands_seen(path, shapes), "slope": slope}
-
-
-def _transposed(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    shapes = [
-        shape_of(path, tensors, f"upsample_conv.{n}.weight", 4) for n in _places(tensors, "upsample_conv.")
-    ]
-    return {"scales": [shape[3] for shape in shapes], "neighbours": _bands_seen(path, shapes)}
-
-
-def _bands_seen(path: Path, shapes: list[list[int]]) -> int:
-    seen = {shape[2] for shape in shapes}
-    if len(seen) != 1:
-        raise CheckpointError(
-            f"{path}: upsampling layers see {sorted(seen)} bands; this layout gives all one."
-        )
-    return seen.pop()
-
-
-def _places(tensors: Mapping[str, Tensor], stem: str) -> list[int]:
-    places = (name.removeprefix(stem).partition(".")[0] for name in tensors if name.startswith(stem))
-    return sorted({int(place) for place in places if place.isdecimal() and len(place) < 4})
-
-
-def _reshape_upsampling(tensors: dict[str, Tensor]) -> None:
-    """Bring upsampling layers into the family's names and shapes, in place.
-
-    Layers with an activation between them count in threes. A two-dimensional transposed convolution meets
-    neighbouring bands in reverse.
-    """
-    stem = "upsample_net.upsample.up_layers."
-    for index, place in enumerate(_places(tensors, stem)):
-        weight = tensors.pop(f"{stem}{place}.weight")
-        tensors[f"{stem}{2 * index + 1}.weight"] = weight[:, 0].contiguous()
-    for place in _places(tensors, "upsample_conv."):
-        name = f"upsample_conv.{place}.weight"
-        tensors[name] = tensors[name][0].transpose(0, 1).flip(0).contiguous()
-
-
-def _statistics(path: Path, conditioning: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Return the training set's means and deviations, where they lie beside the checkpoint."""
-    beside, bands = path.parent / _STATISTICS, conditioning["channels"]
-    if not bands or not beside.is_file():
-        return {}
-    try:
-        rows = np.load(beside, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{beside}: is no array that can be read ({error}). Save it anew.") from error
-    if rows.shape != (2, bands) or rows.dtype.kind != "f" or not (rows[1] > 0).all():
-        raise CheckpointError(
-            f"{beside}: shape {list(rows.shape)}; give [2, {bands}], means above standard deviations, the "
-            "latter above 0."
-        )
-    mean, scale = torch.from_numpy(rows.astype(np.float32))
-    return {"scaler.mean": mean.contiguous(), "scaler.scale": scale.contiguous()}
 
 
 def _mel(config: JsonConfig, hyper: Mapping[str, Any]) -> MelSpec:

@@ -1,4 +1,4 @@
-"""Claims about vincentherrmann/pytorch-wavenet: both forms, what no shape tells, a trained network's sound."""
+"""Claims about vincentherrmann/pytorch-wavenet: what no shape tells, and a trained network's sound."""
 
 from __future__ import annotations
 
