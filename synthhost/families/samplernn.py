@@ -27,8 +27,8 @@ class SampleRnn(Autoregressive):
     """The whole network, of ids 0 to q_levels - 1, quantised linearly: a sample is `2 * id / q_levels - 1`.
 
     A recurrent tier works in bursts, at every sample its span divides: in the published shape every 16th
-    sample multiplies about seven times as much as usual ones, every 64th twelve times. A hop holds all of them
-    there, so whole hops cost alike; a tier whose span exceeds the hop makes some hops dearer than others.
+    sample multiplies about seven times as much as usual ones, every 64th twelve times. A hop holds all
+    of them there, so whole hops cost alike; a tier whose span exceeds the hop makes some hops dearer.
     """
 
     def __init__(self, hyper: SampleRnnHyper) -> None:
