@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NewType, Self
+from typing import Literal, NewType, Self
 
 import torch
 from torch import Tensor, nn
@@ -110,8 +109,8 @@ class Graph(Block[GraphState]):
         self.output = output
         for node in nodes:
             self.add_module(node.name, node.action)
-        blocks = [node.action for node in nodes if isinstance(node.action, Block)]
-        self.parts = tuple({id(block): block for block in blocks}.values())
+        self._blocks = tuple(node.action if isinstance(node.action, Block) else None for node in nodes)
+        self.parts = tuple({id(block): block for block in self._blocks if block is not None}.values())
         self.in_channels = in_channels
         self.out_channels = self._channels()[output]
         self._spent = _last_uses(nodes, output)
@@ -146,11 +145,11 @@ class Graph(Block[GraphState]):
 
     def ready(self, n_inputs: int) -> int:
         """Return how many outputs are decided after `n_inputs` inputs."""
-        return self._counts(n_inputs, lambda block, count: block.ready(count))[self.output]
+        return self._counts(n_inputs, "ready")[self.output]
 
     def total(self, n_inputs: int) -> int:
         """Return how many outputs a stream of `n_inputs` inputs has in all."""
-        return self._counts(n_inputs, lambda block, count: block.total(count))[self.output]
+        return self._counts(n_inputs, "total")[self.output]
 
     def support(self, first: int, last: int) -> tuple[int, int]:
         """Return the first and last input that outputs `first` to `last` depend on."""
@@ -160,8 +159,9 @@ class Graph(Block[GraphState]):
                 continue
             node = self.nodes[place - 1]
             low, high = needed[place]
-            if isinstance(node.action, Block):
-                low, high = node.action.support(low, high)
+            block = self._blocks[place - 1]
+            if block is not None:
+                low, high = block.support(low, high)
             for one in node.inputs:
                 known = needed.get(one, (low, high))
                 needed[one] = (min(low, known[0]), max(high, known[1]))
@@ -182,11 +182,14 @@ class Graph(Block[GraphState]):
                 del streams[one]
         return streams[self.output]
 
-    def _counts(self, n_inputs: int, of: Callable[[AnyBlock, int], int]) -> list[int]:
+    def _counts(self, n_inputs: int, of: Literal["ready", "total"]) -> list[int]:
+        """Return how many samples every stream has, the graph's input first."""
         counts = [n_inputs]
-        for node in self.nodes:
-            given = [counts[one] for one in node.inputs]
-            counts.append(of(node.action, given[0]) if isinstance(node.action, Block) else min(given))
+        for node, block in zip(self.nodes, self._blocks, strict=True):
+            if block is None:
+                counts.append(min(counts[one] for one in node.inputs))
+            else:
+                counts.append(getattr(block, of)(counts[node.inputs[0]]))
         return counts
 
     def _channels(self) -> list[int | None]:
@@ -201,7 +204,7 @@ class Graph(Block[GraphState]):
         return found
 
     def _check_lengths(self) -> None:
-        totals = self._counts(_PROBE, lambda block, count: block.total(count))
+        totals = self._counts(_PROBE, "total")
         for node in self.nodes:
             lengths = [totals[one] for one in node.inputs]
             if len(set(lengths)) > 1:

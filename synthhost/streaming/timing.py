@@ -45,7 +45,11 @@ def burst_samples(block: AnyBlock) -> int:
 
 def _first_deciding_input(block: AnyBlock) -> int:
     """Return the least number of inputs after which a running stream has given something."""
+    hop = hop_samples(block)
     low, high = 0, _FAR  # nothing after low, something after high
+    usual = look_ahead_samples(block) // hop + 1  # of a stream that begins as it goes on
+    if usual < high and block.ready(usual) and not block.ready(usual - 1):
+        return usual
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if block.ready(middle) else (middle, high)

@@ -19,9 +19,10 @@ from synthhost.streaming.timing import hop_samples, look_ahead_samples
 
 @dataclass(slots=True)
 class WindowState(State):
-    """The exact stream of the network inside, and how many inputs came."""
+    """The exact stream of the network inside, how many outputs it gave, and how many inputs came."""
 
     body: State
+    exact: int = 0
     seen: int = 0
 
     def copy(self) -> Self:
@@ -73,7 +74,7 @@ class Window(Block[WindowState]):
     def finish(self, x: Tensor, state: WindowState) -> Tensor:
         """Take the last piece and return the rest; the end is the true one here. [render thread]"""
         decided = self.step(x, state)
-        late = self.ready(state.seen) - self.body.ready(state.seen)
+        late = self.ready(state.seen) - state.exact
         return torch.cat((decided, self.body.flush(state.body)[:, late:]), 1)
 
     def ready(self, n_inputs: int) -> int:
@@ -91,8 +92,9 @@ class Window(Block[WindowState]):
 
     def _advance(self, x: Tensor, state: WindowState) -> Tensor:
         """Take one input and return the hop that lies `ahead` behind it, if there is one. [render thread]"""
-        given, exact = self.ready(state.seen), self.body.ready(state.seen)
+        given, exact = self.ready(state.seen), state.exact
         decided = self.body.step(x, state.body)
+        state.exact += decided.shape[1]
         state.seen += 1
         count = self.ready(state.seen) - given
         if not count:
