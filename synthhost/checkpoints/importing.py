@@ -82,7 +82,9 @@ def import_checkpoint(
     Raises:
         CheckpointError: If the file cannot be imported or the name is taken.
     """
-    return save_package(read_model(path, config, sample_rate), origin, library / origin.name)
+    model = read_model(path, config, sample_rate)
+    told = replace(origin, source=f"{origin.source}, as {model.layout} writes it")
+    return save_package(model, told, library / origin.name)
 
 
 def slug(text: str) -> str:

@@ -1,0 +1,69 @@
+"""`synthhost import` says what a file is, makes a model of it and measures that."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from synthhost.checkpoints.package import read_certificate, read_manifest
+from synthhost.cli.app import make_app
+from synthhost.families.registry import family
+
+_CONFIG = {
+    "resblock": "2",
+    "upsample_rates": [4, 2],
+    "upsample_kernel_sizes": [8, 4],
+    "upsample_initial_channel": 4,
+    "resblock_kernel_sizes": [3],
+    "resblock_dilation_sizes": [[1, 2]],
+    "num_mels": 6,
+    "n_fft": 32,
+    "hop_size": 8,
+    "win_size": 32,
+    "sampling_rate": 8000,
+    "fmin": 0,
+    "fmax": 3000,
+}
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SYNTHHOST_HOME", str(tmp_path / "home"))
+    kind = family("hifigan")
+    shapes = kind.tensor_names(kind.hyper_from_json({**_CONFIG, "bands": 6}))
+    torch.save({"generator": {name: torch.randn(shape) for name, shape in shapes.items()}}, tmp_path / "g_1")
+    (tmp_path / "config.json").write_text(json.dumps(_CONFIG))
+    return tmp_path / "g_1"
+
+
+def imported(*arguments: str) -> str:
+    answer = CliRunner().invoke(make_app("import"), ["import", *arguments])
+    assert answer.exit_code == 0, answer.output
+    return answer.output
+
+
+def test_it_says_what_the_file_is_and_measures_the_model(checkpoint: Path, tmp_path: Path) -> None:
+    said = imported(str(checkpoint), "--name", "small")
+    assert "HiFi-GAN" in said
+    assert "imported from the file g_1, as jik876/hifi-gan writes it" in said
+    folder = tmp_path / "home" / "models" / "small"
+    certificate = read_certificate(folder)
+    assert certificate is not None
+    assert certificate.sha256 == read_manifest(folder).sha256
+    assert certificate.look_ahead_samples == certificate.look_ahead_measured_samples
+
+
+def test_measuring_can_be_left_for_later(checkpoint: Path, tmp_path: Path) -> None:
+    assert "synthhost certify small" in imported(str(checkpoint), "--name", "small", "--no-certify")
+    assert read_certificate(tmp_path / "home" / "models" / "small") is None
+
+
+def test_what_is_no_checkpoint_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not a model")
+    answer = CliRunner().invoke(make_app("import"), ["import", str(tmp_path / "notes.txt")])
+    assert answer.exit_code != 0
+    assert "text file" in answer.output + str(answer.exception)
