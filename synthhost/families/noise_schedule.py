@@ -45,9 +45,9 @@ class Schedules:
 
         Args:
             schedule: "training", "fast", or betas with commas between them.
-            steps: How many; 0: as many as the schedule has. Of "fast" the published list of that many is
-                taken, if there is one. Any other number spreads its levels evenly along the schedule, from
-                its least noise to its most.
+            steps: How many; 0: as many as the schedule has. With "fast" a published list of that many is
+                taken, if there is one, that of training included. Any other number spreads its levels evenly
+                along the schedule, from its least noise to its most.
 
         Raises:
             ConfigError: The text is no schedule, or cannot be spread.
@@ -67,10 +67,11 @@ class Schedules:
 
     def _short(self) -> tuple[Betas, ...]:
         if self.own:
-            return (self.own, *self.fast)
+            return (self.own, *self.fast, self.training)
         least = kept(self.training)[-1]
         reached = tuple(one for one in self.fast if kept(one)[-1] >= least)
-        return reached or (respaced(self.training, min(_FEW_STEPS, len(self.training))),)
+        few = respaced(self.training, min(_FEW_STEPS, len(self.training)))
+        return (*(reached or (few,)), self.training)
 
 
 def kept(betas: Betas) -> NDArray[np.float64]:

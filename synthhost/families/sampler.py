@@ -31,8 +31,8 @@ OPTIONS = (
         "steps",
         0,
         "how many steps refine the noise: cost and look-ahead grow with them; 0: as many as the schedule "
-        "has. Of 'fast' the published list of that length is taken; any other number spreads its levels "
-        "evenly along the schedule",
+        "has. With 'fast' a published list of that length is taken, that of training included; any other "
+        "number spreads its levels evenly along the schedule",
         minimum=0,
         maximum=MAX_STEPS,
     ),
