@@ -16,7 +16,12 @@ from synthhost.library.shelves import import_model, load_found
 
 
 def command(
-    file: Annotated[Path, typer.Argument(help="The checkpoint, such as g_02500000 of jik876/hifi-gan.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="The checkpoint, such as g_02500000 of jik876/hifi-gan; of TensorFlow its index or folder."
+        ),
+    ],
     config: Annotated[
         Path | None, typer.Option(help="Its configuration; looked for beside the checkpoint otherwise.")
     ] = None,

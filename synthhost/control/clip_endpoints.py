@@ -13,6 +13,8 @@ from synthhost.core.params import ParamSpec
 
 HIGHEST_KEY = 127.0
 MOST_GROUPS = 127
+LARGEST = 100.0
+"""No number of a latent vector lies beyond it; a network would carry such a one for a long time."""
 
 
 def clip_endpoints(base: str, name: str, bands: int) -> Iterator[Endpoint]:
@@ -93,7 +95,12 @@ def _hit(args: tuple[OscArg, ...], bands: int) -> tuple[float, tuple[float, ...]
 
 
 def _vector(args: tuple[OscArg, ...]) -> tuple[float, ...]:
-    return tuple(number(args, at) for at in range(len(args)))
+    vector = tuple(number(args, at) for at in range(len(args)))
+    if any(abs(value) > LARGEST for value in vector):
+        raise OscError(
+            f"a latent vector's numbers lie from {-LARGEST:g} to {LARGEST:g}; they are drawn near 0."
+        )
+    return vector
 
 
 def _velocity(args: tuple[OscArg, ...], at: int) -> float:

@@ -161,7 +161,7 @@ class ClipVoice(Sounding):
     def _begin(self, command: Trigger) -> None:
         clip, number = self._spare.pop(), self._numbers
         self._numbers += 1
-        clip.begin(number, command.key, command.choke, command.velocity)
+        clip.begin(number, command.key, command.choke, min(max(command.velocity, 0.0), 1.0))
         if command.latent is None:
             clip.vector = self.source.vector(number, command.key)
         else:

@@ -99,6 +99,7 @@ def test_clips_of_a_model_without_a_vector_take_a_velocity_alone(table: AddressT
         ("trigger", (100,), "a velocity lies from 0 to 1, not 100; divide a MIDI velocity by 127"),
         ("trigger", (float("nan"),), "not a value that can be played"),
         ("trigger", (0.5, 1.0, "a", 2.0), "argument 2 must be a number"),
+        ("trigger", (0.5, 1.0, 1e6, 2.0), "numbers lie from -100 to 100"),
         ("trigger/group", (), "takes a choke group"),
         ("trigger/group", (0.5,), "whole number from 0 to 127"),
         ("note", (36,), "takes a key"),
