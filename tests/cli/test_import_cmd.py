@@ -67,3 +67,20 @@ def test_what_is_no_checkpoint_is_refused_with_a_sentence(tmp_path: Path) -> Non
     answer = CliRunner().invoke(make_app("import"), ["import", str(tmp_path / "notes.txt")])
     assert answer.exit_code != 0
     assert "text file" in answer.output + str(answer.exception)
+
+
+def test_what_no_file_tells_is_assumed_aloud_and_the_rate_can_be_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNTHHOST_HOME", str(tmp_path / "home"))
+    shapes: dict[str, tuple[int, ...]] = {"start_conv": (3, 1, 1), "end_conv": (8, 4, 1)}
+    for layer in range(4):
+        shapes |= {f"dilated_convs.{layer}": (4, 3, 2), f"residual_convs.{layer}": (3, 2, 1)}
+        shapes[f"skip_convs.{layer}"] = (4, 2, 1)
+    state = {f"{name}.weight": torch.randn(shape) for name, shape in shapes.items()}
+    torch.save({**state, "end_conv.bias": torch.zeros(8)}, tmp_path / "saved")
+    said = imported(str(tmp_path / "saved"), "--name", "free", "--sample-rate", "44100", "--no-certify")
+    assert "2 were assumed" in said
+    manifest = read_manifest(tmp_path / "home" / "models" / "free")
+    assert manifest.sample_rate == 44100
+    assert "2 were assumed" in manifest.about
