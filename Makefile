@@ -48,9 +48,10 @@ $(VENV)/.live: $(VENV)/bin/python pyproject.toml constraints.txt $(NATIVE)
 	@$(BIN)/python -m pip install -q -c constraints.txt -e .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.live
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt $(NATIVE)
+	@echo "Installing synthhost and its test tools into $(VENV) ..."
 	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
-	@touch $@
+	@touch $(VENV)/.live $@
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
