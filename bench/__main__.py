@@ -1,4 +1,4 @@
-"""`python -m bench`: every measurement, one after the other, in one report; about nine minutes."""
+"""`python -m bench`: every measurement, one after the other, in one report; about twenty minutes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Annotated, Any, TypeAlias
 import typer
 from rich.console import Console
 
-from bench import deadlines, fidelity, latency, streaming
+from bench import deadlines, families, fidelity, latency, streaming
 from bench.report import listed, print_machine, run, write_json
+from bench.sizes import SIZES
 from bench.stage import MODEL_HELP
 from synthhost.core.errors import ModelNotFoundError, SynthhostError
 
@@ -30,6 +31,9 @@ def command(
     models: Annotated[str, typer.Option(help="Published sizes for the streaming part.")] = ",".join(_SIZES),
     fidelity_model: Annotated[str, typer.Option(help="Real weights.")] = fidelity.DEFAULT_MODEL,
     impulses: Annotated[int, typer.Option(min=4, help="Steps of the latency part.")] = latency.IMPULSES,
+    family_sizes: Annotated[
+        str, typer.Option(help="Published sizes for the part on all families.")
+    ] = ",".join(SIZES),
     threads: Annotated[int, typer.Option(min=1, max=64, help="Threads torch may use.")] = 1,
     brief: Annotated[bool, typer.Option("--brief", help="A short look at every part.")] = False,
     json_: Annotated[Path | None, typer.Option("--json", help="Write all figures here too.")] = None,
@@ -46,6 +50,11 @@ def command(
         streaming.show(rows, console)
         return streaming.as_json(rows)
 
+    def compared() -> dict[str, Any]:
+        rows = families.measure(listed(family_sizes), threads, not brief, console)
+        families.show(rows, console)
+        return families.as_json(rows)
+
     def faithful() -> dict[str, Any]:
         return _fidelity(fidelity_model, threads, console)
 
@@ -59,7 +68,7 @@ def command(
         deadlines.show(measured, console)
         return deadlines.as_json(measured)
 
-    found, failed = _all((streamed, faithful, delayed, due), console)
+    found, failed = _all((streamed, compared, faithful, delayed, due), console)
     write_json(json_, found)
     if failed:
         sys.exit(1)

@@ -178,3 +178,39 @@ def test_latency_stands_beside_the_ledger(bench: Any) -> None:
     for each in (gain, level):
         assert each.least_ms <= each.median_ms <= each.most_ms
         assert each.ledger_least_ms < each.ledger_most_ms
+
+
+_PUBLISHED_PARAMETERS = {  # as the papers and authors' code count them, weight norm folded
+    "hifigan-v1": 13_926_017,
+    "melgan": 4_260_257,
+    "wavegrad-6-steps": 15_920_993,
+    "diffwave-base-6-steps": 2_619_971,
+    "diffwave-large-6-steps": 6_885_315,
+    "samplernn-3-tier": 51_842_304,
+    "wavegan-16384": 19_065_345,
+}
+
+
+@pytest.mark.parametrize("size", _PUBLISHED_PARAMETERS)
+def test_every_family_is_measured_in_a_shape_that_was_published(bench: Any, size: str) -> None:
+    shape = bench("sizes").SIZES[size]
+    kind = family(shape.family)
+    tensors = kind.tensor_names(kind.hyper_from_json(shape.hyper))
+    assert sum(prod(one) for one in tensors.values()) == _PUBLISHED_PARAMETERS[size]
+
+
+def test_families_write_a_row_for_every_size(tmp_path: Path) -> None:
+    written = tmp_path / "rows.json"
+    sizes = "hifigan-v3,wavenet-small"
+    ended = run("bench.families", "--sizes", sizes, "--no-compile", "--json", str(written))
+    assert ended.returncode == 0, ended.stderr
+    rows = {row["size"]: row for row in json.loads(written.read_text())["families"]}
+    assert list(rows) == sizes.split(",")
+    assert rows["hifigan-v3"]["compiled"] is None
+    assert rows["wavenet-small"]["eager"] > rows["wavenet-small"]["compiled"] > 0.0
+    assert all(row["live_chunk_frames"] is None or row["live_chunk_ms"] > 0.0 for row in rows.values())
+
+
+def test_a_family_size_nobody_published_is_refused_with_the_nearest(bench: Any) -> None:
+    with pytest.raises(ConfigError, match="Did you mean 'melgan'"):
+        bench("sizes").random_size("melgam")
