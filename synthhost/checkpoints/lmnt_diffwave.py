@@ -34,7 +34,7 @@ _LONGEST_CLIP = 1 << 30
 _CYCLE = 10
 _N_FFT = 1024
 _CLIP_SAMPLES = 22050 * 5
-_TRAINING = {"first": 1e-4, "last": 0.05, "count": 50}
+_FIRST_BETA, _LAST_BETA, _TRAINING_STEPS = 1e-4, 0.05, 50
 
 
 def recognise(content: Any) -> bool:
@@ -106,7 +106,7 @@ def _hyper(path: Path, tensors: Mapping[str, Tensor], params: Settings) -> dict[
         "residual_layers": layers,
         "dilation_cycle_length": _cycle(params),
         "step_channels": step_channels(place, tensors, _TOLD),
-        "training_betas": _betas(params, "noise_schedule", _TRAINING),
+        "training_betas": _betas(params, "noise_schedule", _default_training()),
         "fast_betas": _betas(params, "inference_noise_schedule", []),
     }
 
@@ -123,3 +123,7 @@ def _free_hop(params: Settings) -> int:
 
 def _betas(params: Settings, key: str, default: Any) -> Any:
     return params.listed(key, MAX_STEPS) if key in params else default
+
+
+def _default_training() -> dict[str, Any]:
+    return {"first": _FIRST_BETA, "last": _LAST_BETA, "count": _TRAINING_STEPS}
