@@ -24,14 +24,13 @@ from rich.table import Table
 
 from bench.report import listed, print_machine, run, write_json
 from bench.sizes import SIZES, random_size
-from synthhost.backends.cost import StepCost, cost_per_step
+from synthhost.backends.cost import StepCost, cost_per_step, running_state
 from synthhost.families.samplernn import SampleRnn
 from synthhost.library.model import Model, build_network, model_from
 from synthhost.streaming.block import Block
 
 _CHUNKS = (1, 2, 4, 8, 16, 32)
 _SLOT_S = 1.0  # how long one chunk size is measured, once it has begun
-_HOPELESS = 3.0  # times real time at 8 frames: larger chunks are not tried
 _SOUND_S = 0.5  # of the offline passes
 _COMPILED_PASSES = 3
 
@@ -92,15 +91,16 @@ def _row(name: str, compiling: bool) -> Row:
 
 def _streamed(model: Model) -> Iterator[StepCost]:
     """Yield the cost of one chunk size after another, until it is clear that none keeps up."""
+    running = running_state(model.runner)
     for chunk in _CHUNKS:
         frames = chunk * model.spec.chunk_unit
         if model.spec.clip_frames and frames > model.spec.clip_frames:
             return
-        once = cost_per_step(model.runner, frames, repeats=2)
+        once = cost_per_step(model.runner, frames, 2, running)
         repeats = int(np.clip(_SLOT_S / max(once.median_seconds, 1e-5), 3, 200))
-        cost = cost_per_step(model.runner, frames, repeats)
+        cost = cost_per_step(model.runner, frames, repeats, running)
         yield cost
-        if chunk >= 8 and cost.median_seconds > _HOPELESS * cost.chunk_seconds:
+        if cost.rules_out(_CHUNKS[-1] * model.spec.chunk_unit):
             return
 
 

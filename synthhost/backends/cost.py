@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from synthhost.core.arrays import Audio, Features
 from synthhost.core.seams import Runner
+
+_WARM_FRAMES = 16
+_UNTIMED = 2  # steps of a new size, before it is timed
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +24,36 @@ class StepCost:
     p99_seconds: float
     chunk_seconds: float
 
+    def rules_out(self, chunk_frames: int) -> bool:
+        """Tell whether steps of so many frames cannot keep up either, even if their number cost nothing."""
+        return self.median_seconds > self.chunk_seconds * chunk_frames / self.chunk_frames
 
-def cost_per_step(runner: Runner, chunk_frames: int, repeats: int = 100) -> StepCost:
-    """Time `repeats` steps of a running stream of quiet noise, one voice, on the calling thread."""
-    spec = runner.spec
-    frames = np.random.default_rng(0).standard_normal((1, spec.bands, chunk_frames)).astype(np.float32)
-    out = np.zeros((1, chunk_frames * spec.hop_samples), np.float32)
+
+def running_state(runner: Runner, chunk_frames: int = _WARM_FRAMES) -> Any:
+    """Return the state of a stream that has begun: a step does all that steps ever do.
+
+    What a network looks back on is read in few large steps: a diffusion's first ones cost less than later.
+    """
     state = runner.new_state()
-    for _ in range(spec.receptive_frames // chunk_frames + 3):
+    frames, out = _quiet_noise(runner, chunk_frames)
+    for _ in range(runner.spec.receptive_frames // chunk_frames + 1):
+        runner.step(frames, state, out)
+    return state
+
+
+def cost_per_step(runner: Runner, chunk_frames: int, repeats: int = 100, running: Any = None) -> StepCost:
+    """Time `repeats` steps of a running stream of quiet noise, one voice, on the calling thread.
+
+    Args:
+        runner: Of the model.
+        chunk_frames: Of every step.
+        repeats: How many are timed.
+        running: What `running_state` made, for several measurements; it is left as it is.
+    """
+    spec = runner.spec
+    frames, out = _quiet_noise(runner, chunk_frames)
+    state = running_state(runner, chunk_frames) if running is None else running.copy()
+    for _ in range(_UNTIMED):
         runner.step(frames, state, out)
     seconds = np.empty(repeats)
     for repeat in range(repeats):
@@ -39,3 +66,11 @@ def cost_per_step(runner: Runner, chunk_frames: int, repeats: int = 100) -> Step
         float(np.quantile(seconds, 0.99)),
         chunk_frames * spec.hop_samples / spec.sample_rate,
     )
+
+
+def _quiet_noise(runner: Runner, chunk_frames: int) -> tuple[Features, Audio]:
+    """Return frames for one step, `[1, bands, frames]`, and room for what it gives."""
+    spec = runner.spec
+    noise = np.random.default_rng(0).standard_normal((1, spec.bands, chunk_frames))
+    room = chunk_frames * spec.hop_samples + spec.burst_samples
+    return noise.astype(np.float32), np.zeros((1, room), np.float32)

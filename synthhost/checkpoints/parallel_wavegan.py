@@ -93,6 +93,7 @@ def _config_path(path: Path, named: Path | None) -> Path:
     if not beside.is_file():
         raise CheckpointError(
             f"{path}: there is no config.yml beside it, and the weights do not show everything of the "
-            "network and the mel front end. Put the checkpoint's config.yml beside it or name it with --config."
+            "network and the mel front end. Put the checkpoint's config.yml beside it or name it with "
+            "--config."
         )
     return beside

@@ -1,4 +1,4 @@
-"""The mean and scale that kan-bayashi/ParallelWaveGAN keeps beside a checkpoint: `stats.h5` or `stats.npy`."""
+"""The mean and scale kan-bayashi/ParallelWaveGAN keeps beside a checkpoint: `stats.h5` or `stats.npy`."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from synthhost.backends.cost import StepCost, cost_per_step
+from synthhost.backends.cost import StepCost, cost_per_step, running_state
 from synthhost.core.seams import Runner
 from synthhost.core.specs import ModelSpec
 
@@ -14,6 +14,7 @@ CLIPS_AT_ONCE = 4
 """So many clips of a model that makes clips are taken to sound, and to begin, at the same time."""
 
 _REPEATS_S = 0.6  # how long one chunk size is measured
+_FEWEST_REPEATS = 5
 _MARGIN_MS = 4.0
 
 
@@ -33,9 +34,10 @@ class Choice:
 
 def measure(runner: Runner, chunk_frames: int) -> StepCost:
     """Time a chunk size for about half a second; of a model that makes clips, what several of them need."""
-    first = cost_per_step(runner, chunk_frames, repeats=3)
-    repeats = min(max(int(_REPEATS_S / max(first.median_seconds, 1e-4)), 5), 60)
-    cost = cost_per_step(runner, chunk_frames, repeats=repeats)
+    running = running_state(runner, chunk_frames)
+    first = cost_per_step(runner, chunk_frames, 3, running)
+    repeats = min(max(int(_REPEATS_S / max(first.median_seconds, 1e-4)), _FEWEST_REPEATS), 60)
+    cost = cost_per_step(runner, chunk_frames, repeats, running)
     return _of_clips(cost, runner.spec) if runner.spec.clip_frames else cost
 
 
@@ -58,6 +60,8 @@ def choose_chunk(runner: Runner, share: float, fixed: int | None = None) -> Choi
         tried.append(cost)
         if cost.median_seconds <= share * cost.chunk_seconds and cost.p99_seconds <= cost.chunk_seconds:
             return Choice(chunk_frames, cost, keeps_up=True)
+        if cost.rules_out(CHUNKS[-1] * runner.spec.chunk_unit):
+            break
     cheapest = min(tried, key=lambda cost: cost.median_seconds / cost.chunk_seconds)
     return Choice(cheapest.chunk_frames, cheapest, cheapest.median_seconds <= 0.95 * cheapest.chunk_seconds)
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from synthhost.backends.cost import StepCost, cost_per_step
+from synthhost.backends.cost import StepCost, cost_per_step, running_state
 from synthhost.checkpoints.package import Package
 from synthhost.core.arrays import Audio, Features
 from synthhost.core.seams import Runner
@@ -24,9 +25,10 @@ from synthhost.schema.manifest import Certificate, ChunkCost
 from synthhost.streaming.block import Block
 
 CHUNKS = (1, 2, 4, 8, 16)  # in units of what is worth a step
-CHUNKINGS = 8
+CHUNKINGS = 8  # at most; fewer of a network that takes long
 
 _SECONDS_A_SIZE = 2.0
+_RENDERING_S = 30.0  # about how long the renders may take together, on this machine
 _LONGEST_PIECE_FRAMES = 12
 _FEWEST_FRAMES = 24
 
@@ -41,19 +43,20 @@ def certify(package: Package, step: Step = lambda what: None) -> Certificate:
         step: Called with the name of each part of the work as it begins.
     """
     model = model_from(package)
-    features = _features(model)
+    step("costs")
+    costs = list(_costs(model.runner))
+    frame_s = min(cost.median_ms / cost.chunk_frames for cost in costs) / 1000.0
+    features = _features(model, int(_RENDERING_S / 3.0 / frame_s))
+    render_s = frame_s * features.shape[1]
     step("chunkings")
     whole = _pieces(model, [features])
-    chunk_error = max(_error(whole, rendered) for rendered in _chunked(model, features))
+    chunkings = int(np.clip(_RENDERING_S / render_s, 2, CHUNKINGS))
+    chunk_error = max(_error(whole, rendered) for rendered in _chunked(model, features, chunkings))
     step("rounding")
-    exact = _in_float64(package, model, features)
+    exact = _in_float64(package, model, features) if render_s < _RENDERING_S / 2.0 else None
     rounding_error = None if exact is None else _error(exact, whole)
     step("look-ahead")
     measured = look_ahead_by_disturbance(model)
-    costs = []
-    for chunk_frames in (chunk * model.spec.chunk_unit for chunk in CHUNKS):
-        step(f"cost of {chunk_frames} frames")
-        costs.append(_chunk_cost(model.runner, chunk_frames))
     return Certificate(
         synthhost="certificate/1",
         model=model.spec.name,
@@ -62,7 +65,7 @@ def certify(package: Package, step: Step = lambda what: None) -> Certificate:
         machine=_machine(),
         torch=torch.__version__,
         threads=torch.get_num_threads(),
-        chunkings=CHUNKINGS,
+        chunkings=chunkings,
         chunk_error=chunk_error,
         rounding_error=rounding_error,
         look_ahead_samples=model.spec.look_ahead_samples,
@@ -84,12 +87,12 @@ def certifying_features(spec: MelSpec, frames: int, seed: int = 0) -> Features:
     return mel_spectrogram(sound.astype(np.float32), spec)[:, :frames]
 
 
-def _chunked(model: Model, features: Features) -> list[Audio]:
+def _chunked(model: Model, features: Features, chunkings: int) -> list[Audio]:
     """Return the same features rendered in pieces: of one frame, then of random lengths, none included."""
     frames = features.shape[1]
     random = np.random.default_rng(1)
     cuts = [np.arange(1, frames)]
-    for _ in range(CHUNKINGS - 1):
+    for _ in range(chunkings - 1):
         lengths = random.integers(0, _LONGEST_PIECE_FRAMES + 1, frames)
         cuts.append(np.cumsum(lengths)[np.cumsum(lengths) < frames])
     return [_pieces(model, np.split(features, cut, axis=1)) for cut in cuts]
@@ -100,10 +103,10 @@ def _pieces(model: Model, pieces: list[Features]) -> Audio:
     return np.concatenate([*(stream.push(piece) for piece in pieces), stream.flush()])
 
 
-def _features(model: Model) -> Features:
+def _features(model: Model, most_frames: int) -> Features:
     """Return what every model can be measured with, `[bands, frames]`: a voice for mels, else chance."""
     spec = model.spec
-    frames = spec.clip_frames or max(4 * spec.receptive_frames, _FEWEST_FRAMES)
+    frames = spec.clip_frames or max(min(4 * spec.receptive_frames, most_frames), _FEWEST_FRAMES)
     if spec.mel is not None:
         return certifying_features(spec.mel, frames)
     vectors = np.random.default_rng(0).standard_normal((spec.bands, 1 if spec.clip_frames else frames))
@@ -129,12 +132,25 @@ def _error(truth: Audio, other: Audio) -> float:
     return float(np.abs(truth - other).max() / max(float(np.abs(truth).max()), 1e-12))
 
 
-def _chunk_cost(runner: Runner, chunk_frames: int) -> ChunkCost:
-    once = cost_per_step(runner, chunk_frames, repeats=3).median_seconds
-    repeats = int(np.clip(_SECONDS_A_SIZE / max(once, 1e-6), 20, 200))
-    cost: StepCost = cost_per_step(runner, chunk_frames, repeats)
+def _costs(runner: Runner) -> Iterator[ChunkCost]:
+    """Yield the cost of one chunk size after another, until it is clear that none keeps up."""
+    running = running_state(runner)
+    for chunk in CHUNKS:
+        cost = _step_cost(runner, chunk * runner.spec.chunk_unit, running)
+        yield _told(cost)
+        if cost.rules_out(CHUNKS[-1] * runner.spec.chunk_unit):
+            return
+
+
+def _step_cost(runner: Runner, chunk_frames: int, running: Any) -> StepCost:
+    once = cost_per_step(runner, chunk_frames, 2, running).median_seconds
+    repeats = int(np.clip(_SECONDS_A_SIZE / max(once, 1e-6), 5, 200))
+    return cost_per_step(runner, chunk_frames, repeats, running)
+
+
+def _told(cost: StepCost) -> ChunkCost:
     return ChunkCost(
-        chunk_frames=chunk_frames,
+        chunk_frames=cost.chunk_frames,
         median_ms=round(1000 * cost.median_seconds, 3),
         p99_ms=round(1000 * cost.p99_seconds, 3),
         real_time_factor=round(cost.median_seconds / cost.chunk_seconds, 4),

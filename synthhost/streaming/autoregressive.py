@@ -21,7 +21,7 @@ class LoopState(Protocol):
 
 
 class SampleLoop(Protocol):
-    """The recurrence of one network with its weights laid out, computed a sample at a time in compiled code."""
+    """The recurrence of one network, its weights laid out, computed a sample at a time in compiled code."""
 
     @property
     def uniforms(self) -> int:

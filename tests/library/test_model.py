@@ -173,7 +173,7 @@ def test_a_certificate_measures_what_the_network_promises(monkeypatch: pytest.Mo
     assert 0 < certificate.rounding_error < 1e-5
     assert [cost.chunk_frames for cost in certificate.costs] == [1, 4]
     assert all(0 < cost.median_ms <= cost.p99_ms for cost in certificate.costs)
-    assert steps[0] == "chunkings"
+    assert steps == ["costs", "chunkings", "rounding", "look-ahead"]
 
 
 def python(program: str) -> str:
