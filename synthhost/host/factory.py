@@ -22,6 +22,7 @@ from synthhost.engine.strip import db_to_linear
 from synthhost.engine.voice import Voice
 from synthhost.host.sounds import file_sha256
 from synthhost.library.model import Model
+from synthhost.library.number_files import names_numbers
 from synthhost.library.shelves import load_model
 from synthhost.schema.preset import Preset, start_values
 from synthhost.sources.clip import ClipSource
@@ -131,8 +132,10 @@ class VoiceFactory:
 
     @staticmethod
     def sounds(body: dict[str, Any]) -> dict[str, str]:
-        """Return the sha256 of every sound file a preset plays, by path."""
-        paths = (body["source"].get("tape"), body["source"].get("tape_b"))
+        """Return the sha256 of every file a preset plays from, sounds and lists of numbers, by path."""
+        options = (body.get("options") or {}).values()
+        lists = [text for text in options if isinstance(text, str) and names_numbers(text)]
+        paths = (body["source"].get("tape"), body["source"].get("tape_b"), *lists)
         return {path: file_sha256(path) for path in paths if path}
 
     @staticmethod

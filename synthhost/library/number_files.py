@@ -19,6 +19,11 @@ MAX_NUMBERS = 10_000
 _ENDINGS = (".npy", ".pt")
 
 
+def names_numbers(text: str) -> bool:
+    """Tell whether an option's text is the name of a file, by its ending."""
+    return text.endswith(_ENDINGS)
+
+
 def with_files_read(
     specs: Sequence[OptionSpec], options: Mapping[str, OptionValue]
 ) -> dict[str, OptionValue]:
@@ -30,7 +35,7 @@ def with_files_read(
     read = dict(options)
     for spec in specs:
         text = options[spec.name]
-        if spec.file_of_numbers and isinstance(text, str) and text.endswith(_ENDINGS):
+        if spec.file_of_numbers and isinstance(text, str) and names_numbers(text):
             read[spec.name] = ",".join(repr(number) for number in numbers_in(Path(text), spec.name))
     return read
 

@@ -190,3 +190,9 @@ def test_values_that_are_kept_hold_against_the_preset(factory: VoiceFactory, ton
     assert (kept.values["speed"], kept.values["fx.0.gain_db"]) == (0.25, -9.0)
     said = factory.build(plain, 1, {"speed": 0.25})
     assert (said.values["speed"], said.values["fx.0.gain_db"]) == (0.5, -3.0)
+
+
+def test_files_of_numbers_are_told_with_the_sounds(factory: VoiceFactory, tone: Path, tmp_path: Path) -> None:
+    (tmp_path / "betas.npy").write_bytes(b"numbers")
+    named = body(tone, options={"schedule": str(tmp_path / "betas.npy"), "mode": "exact", "steps": 6})
+    assert set(factory.sounds(named)) == {str(tone), str(tmp_path / "betas.npy")}
