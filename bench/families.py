@@ -5,7 +5,7 @@
 Eager is torch, one operation after another: streamed in chunks, or for autoregressive networks the network's
 layers run once for every sample, which is the least that a loop in Python costs. Compiled is the sample loop
 in C++ for autoregressive networks, and for the others `torch.compile` of the offline pass, which shows what a
-compiler gains on the same operations.
+compiler gains on the same operations; networks of so many layers that it compiles for minutes are left out.
 """
 
 from __future__ import annotations
@@ -28,11 +28,13 @@ from synthhost.backends.cost import StepCost, cost_per_step, running_state
 from synthhost.families.samplernn import SampleRnn
 from synthhost.library.model import Model, build_network, model_from
 from synthhost.streaming.block import Block
+from synthhost.streaming.graph import Graph
 
 _CHUNKS = (1, 2, 4, 8, 16, 32)
 _SLOT_S = 1.0  # how long one chunk size is measured, once it has begun
 _SOUND_S = 0.5  # of the offline passes
 _COMPILED_PASSES = 3
+_MOST_NODES = 400  # of a graph that is given to torch.compile: the six steps of a diffusion have thousands
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,8 @@ def _compiled(model: Model) -> float | None:
     """Return what a second of sound costs in a compiled offline pass; None where torch cannot compile it."""
     spec, block = model.spec, model.playable
     assert isinstance(block, Block)
+    if isinstance(block, Graph) and len(block.nodes) > _MOST_NODES:
+        return None
     frames = spec.clip_frames or max(round(_SOUND_S * spec.sample_rate / spec.hop_samples), 2)
     x = torch.zeros(1, spec.bands, frames)
     compiled = torch.compile(block, dynamic=False)
