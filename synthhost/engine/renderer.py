@@ -220,7 +220,7 @@ class Renderer:
         status["commands"] = self.applied
         status["bad_samples"] = self.bad_samples
         status["reduction_db"] = self.master.limiter.reduction_db
-        status["recording"] = int(self.stems is not None)
+        status["recording"] = int(self.stems is not None and self.stems.error is None)
         if self.stems is not None:
             status["tap_drops"] = self.stems.drops
         for index, track in enumerate(self.tracks):

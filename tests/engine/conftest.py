@@ -216,7 +216,7 @@ class Stems:
     def __init__(self, folder: str) -> None:
         self.folder = folder
         self.drops = 0
-        self.error = None
+        self.error: str | None = None
         self.begun = self.ended = -1
         self.closed = False
         self.blocks: dict[str, list[Audio]] = {}

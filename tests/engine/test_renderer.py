@@ -325,6 +325,23 @@ def test_a_new_recording_ends_the_one_before(pair: Any) -> None:
     assert pair.renderer.stems is second
 
 
+def test_a_recording_that_the_disk_ended_is_no_longer_shown(pair: Any, tmp_path: Any) -> None:
+    pair.send(StartRecording("take", "flac"))
+    pair.render(640)
+    Region.create(tmp_path / "status", STATUS_FIELDS.itemsize)
+    status = StatusPage(Region.open(tmp_path / "status"))
+    pair.renderer.show(status)
+    assert status["recording"] == 1
+    (stems,) = pair.loader.stems
+    stems.error = "there is no room left on the disk"
+    pair.renderer.show(status)
+    assert status["recording"] == 0
+    pair.send(StopRecording())
+    pair.render(64)
+    assert pair.of(Failed) == []  # as in a replay, where no disk was full
+    assert stems.ended >= 0
+
+
 def test_samples_that_are_not_finite_are_shown(bench: Any, tmp_path: Any) -> None:
     broken = bench({"a": {"name": "a", "model": {"bad_from": 100}}})
     assert np.isfinite(broken.render(256)).all()
