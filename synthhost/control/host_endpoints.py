@@ -41,7 +41,8 @@ def master_endpoints(master: Mapping[str, Any]) -> Iterator[Endpoint]:
 
 
 def show_endpoints(takes: Takes, recording: str | None, default_format: str) -> Iterator[Endpoint]:
-    """Yield panic, recording and sync."""
+    """Yield panic, recording and sync; `recording` is the folder of the take that runs, if one does."""
+    running = recording  # until it is stopped: the description that says so comes later
 
     def panic(call: Call) -> list[Action]:
         return [Panic(call.at_sample, call.origin)]
@@ -52,16 +53,25 @@ def show_endpoints(takes: Takes, recording: str | None, default_format: str) -> 
         form = text(call.args, 1, "a format") if len(call.args) > 1 else default_format
         if form not in FORMATS:
             raise OscError(f"{form!r} is not a format; there are {', '.join(FORMATS)}.")
+        if running is not None:
+            raise OscError(f"a take is being recorded into {running}; send /record/stop first.")
         return [StartRecording(takes(name), form, call.at_sample, call.origin)]
 
     def stop(call: Call) -> list[Action]:
+        nonlocal running
+        running = None
         return [StopRecording(call.at_sample, call.origin)]
 
     def sync(call: Call) -> list[Action]:
         count(call.args, 1, 1, "one whole number")
         return [Sync(whole(call.args, 0, *_TOKENS), call.at_sample, call.origin)]
 
-    yield Endpoint("/panic", "silence everything within milliseconds", "", panic)
+    yield Endpoint(
+        "/panic",
+        "silence and mute every track within milliseconds; /track/*/mute 0 opens them",
+        "",
+        panic,
+    )
     yield Endpoint(
         "/record/start", "record stems into a new folder", "[ss]", start, read=lambda _: recording or ""
     )

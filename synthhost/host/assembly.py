@@ -119,5 +119,5 @@ def describe(renderer: Renderer, plan: Plan) -> dict[str, Any]:
         "latency": latency,
         "crossfade_ms": plan.set["crossfade_ms"],
         "record_format": plan.record_format,
-        "recording": stems.folder if stems is not None else None,
+        "recording": stems.folder if stems is not None and stems.error is None else None,
     }

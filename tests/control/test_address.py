@@ -333,3 +333,12 @@ def test_options_of_the_model_are_set_as_what_they_are(stepped: AddressTable) ->
 def test_a_value_no_option_can_take_is_refused(stepped: AddressTable, option: str, value: Any) -> None:
     with pytest.raises(SynthhostError):
         asked(stepped, f"/track/voice/model/{option}", value)
+
+
+def test_a_take_that_runs_is_not_ended_by_another(description: dict[str, Any]) -> None:
+    described = {**description, "recording": "/takes/show"}
+    table = AddressTable(described, preset, str, lambda name: f"/takes/{name}")
+    with pytest.raises(OscError, match="into /takes/show; send /record/stop first"):
+        asked(table, "/record/start", "extra")
+    assert asked(table, "/record/stop") == [StopRecording(5, 9)]
+    assert asked(table, "/record/start", "extra") == [StartRecording("/takes/extra", "wav24", 5, 9)]
