@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
 from synthhost.checkpoints.layout import ReadModel, check_tensors
 from synthhost.checkpoints.programs import Allowed, nothing
-from synthhost.checkpoints.reading import file_sha256, read_safetensors
+from synthhost.checkpoints.reading import file_sha256, first_line, read_safetensors
 from synthhost.checkpoints.torchscript import PROGRAM_NAME, load_script
 from synthhost.core.errors import CheckpointError, ConfigError
 from synthhost.families.family import Hyper
@@ -174,10 +175,9 @@ def save_package(model: ReadModel, origin: Origin, folder: Path) -> Path:
             made.mkdir()
             _write(model, origin, made)
             _move_into_place(made, folder)
-    except OSError as error:
-        raise CheckpointError(
-            f"{folder}: cannot be written ({error.strerror or error}). Check space and rights."
-        ) from error
+    except (OSError, SafetensorError) as error:
+        why = getattr(error, "strerror", None) or first_line(error)
+        raise CheckpointError(f"{folder}: cannot be written ({why}). Check space and rights.") from error
     return folder
 
 

@@ -37,7 +37,7 @@ def send(
 ) -> None:
     """Send one message and print what comes back."""
     console = Console()
-    with UDPClient(host, port) as client:
+    with _client(host, port) as client:
         _send(client, address, [argument(word) for word in arguments or ()])
         for message in _answers(client, wait_ms / 1000.0):
             console.print(shown(message))
@@ -54,7 +54,7 @@ def watch(
     """Print changed values and meters until interrupted."""
     ends_s = time.monotonic() + seconds if seconds else float("inf")
     console = Console()
-    with UDPClient(host, port) as client:
+    with _client(host, port) as client:
         while (left_s := ends_s - time.monotonic()) > 0:
             _send(client, "/subscribe", [0, prefix, rate, 3.0 * _RENEW_S])
             for message in _answers(client, min(left_s, _RENEW_S)):
@@ -76,6 +76,13 @@ def shown(message: OscMessage) -> str:
     """Return a message as one line for the terminal."""
     words = " ".join(f"{arg:.6g}" if isinstance(arg, float) else str(arg) for arg in message.args)
     return f"[bold]{escape(message.address)}[/bold] {escape(words)}".rstrip()
+
+
+def _client(host: str, port: int) -> UDPClient:
+    try:
+        return UDPClient(host, port)
+    except OSError as error:  # a name that nobody knows
+        raise OscError(f"--host {host}: this is no host that can be reached ({error}).") from error
 
 
 def _send(client: UDPClient, address: str, arguments: list[int | float | str]) -> None:

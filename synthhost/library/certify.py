@@ -14,6 +14,7 @@ import torch
 from synthhost.backends.cost import StepCost, cost_per_step, running_state
 from synthhost.checkpoints.package import Package
 from synthhost.core.arrays import Audio, Features
+from synthhost.core.errors import ModelError
 from synthhost.core.seams import Runner
 from synthhost.core.specs import MelSpec
 from synthhost.families.registry import family
@@ -41,15 +42,19 @@ def certify(package: Package, step: Step = lambda what: None) -> Certificate:
     Args:
         package: The model.
         step: Called with the name of each part of the work as it begins.
+
+    Raises:
+        ModelError: Its sound is not finite, so that nothing about it can be measured.
     """
     model = model_from(package)
     step("costs")
     costs = list(_costs(model.runner))
-    frame_s = min(cost.median_ms / cost.chunk_frames for cost in costs) / 1000.0
+    frame_s = max(min(cost.median_ms / cost.chunk_frames for cost in costs) / 1000.0, 1e-7)
     features = _features(model, int(_RENDERING_S / 3.0 / frame_s))
     render_s = frame_s * features.shape[1]
     step("chunkings")
     whole = _pieces(model, [features])
+    _refuse_what_is_not_finite(whole, model.spec.name)
     chunkings = int(np.clip(_RENDERING_S / render_s, 2, CHUNKINGS))
     chunk_error = max(_error(whole, rendered) for rendered in _chunked(model, features, chunkings))
     step("rounding")
@@ -125,6 +130,15 @@ def _in_float64(package: Package, model: Model, features: Features) -> Audio | N
     with torch.inference_mode():
         sound: Audio = playable.eval()(torch.from_numpy(features).double()[None])[0, 0].numpy()
     return sound
+
+
+def _refuse_what_is_not_finite(sound: Audio, name: str) -> None:
+    finite = np.isfinite(sound)
+    if not finite.all():
+        raise ModelError(
+            f"{name}: sample {int(np.argmin(finite))} of its sound is not a finite number: its weights are "
+            "broken, or far too large. Fetch or train it again."
+        )
 
 
 def _error(truth: Audio, other: Audio) -> float:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from synthhost.checkpoints import package as packaging
 from synthhost.checkpoints.layout import ReadModel
 from synthhost.checkpoints.package import (
     Origin,
@@ -153,3 +156,13 @@ def test_a_certificate_of_other_weights_does_not_count(folder: Path) -> None:
 def test_only_a_folder_with_a_manifest_is_a_model(tmp_path: Path, folder: Path) -> None:
     assert is_package(folder)
     assert not is_package(tmp_path)
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(packaging, "save_file", full)
+    with pytest.raises(CheckpointError, match="No space left"):
+        save_package(small_model(), ORIGIN, tmp_path / "full")
+    assert list(tmp_path.iterdir()) == []

@@ -10,6 +10,7 @@ from synthhost.cli.osc_cmd import app, argument, shown
 from synthhost.control.packets import OscMessage
 from synthhost.control.replies import ReplyPath, reply
 from synthhost.control.server import OscServer
+from synthhost.core.errors import OscError
 
 
 class Peer:
@@ -81,3 +82,10 @@ def test_words_become_numbers_where_they_are_numbers(word: str, meant: float | s
 
 def test_a_message_is_shown_on_one_line() -> None:
     assert shown(OscMessage("/a", (1, 0.25, "x"))) == "[bold]/a[/bold] 1 0.25 x"
+
+
+@pytest.mark.parametrize("command", [["send", "/status"], ["watch"]])
+def test_a_host_nobody_knows_gets_a_sentence(command: list[str]) -> None:
+    answer = CliRunner().invoke(app, [*command, "--host", "nosuch.invalid"])
+    assert isinstance(answer.exception, OscError)
+    assert "--host nosuch.invalid" in str(answer.exception)

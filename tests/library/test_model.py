@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from synthhost.checkpoints.layout import ReadModel
 from synthhost.checkpoints.package import Origin, Package, manifest_for
-from synthhost.core.errors import FeatureError
+from synthhost.core.errors import FeatureError, ModelError
 from synthhost.core.specs import MelSpec
 from synthhost.families.registry import family
 from synthhost.features.mel import CONVENTIONS, mel_spectrogram
@@ -174,6 +174,13 @@ def test_a_certificate_measures_what_the_network_promises(monkeypatch: pytest.Mo
     assert [cost.chunk_frames for cost in certificate.costs] == [1, 4]
     assert all(0 < cost.median_ms <= cost.p99_ms for cost in certificate.costs)
     assert steps == ["costs", "chunkings", "rounding", "look-ahead"]
+
+
+def test_a_model_whose_sound_is_not_finite_gets_a_sentence() -> None:
+    whole = package()
+    broken = replace(whole, tensors={name: 1e30 * tensor for name, tensor in whole.tensors.items()})
+    with pytest.raises(ModelError, match="is not a finite number"):
+        certify(broken)
 
 
 def python(program: str) -> str:
