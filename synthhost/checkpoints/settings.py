@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -132,9 +133,11 @@ def config_text(path: Path) -> str:
     """Return the text of a configuration file, at most `MAX_CONFIG_BYTES`.
 
     Raises:
-        CheckpointError: It cannot be read, is too large or is no text.
+        CheckpointError: It cannot be read, is no ordinary file, is too large or is no text.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe alone may never end
+            raise CheckpointError(f"{path}: is no ordinary file. Name the configuration file itself.")
         with path.open("rb") as file:
             raw = file.read(MAX_CONFIG_BYTES + 1)
         if len(raw) > MAX_CONFIG_BYTES:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from synthhost.checkpoints.json_config import JsonConfig
 from synthhost.checkpoints.yaml_config import YamlConfig, merged, yaml_documents
 from synthhost.core.errors import CheckpointError
 
@@ -101,3 +103,13 @@ def test_a_file_that_is_no_text_or_too_large_is_refused(tmp_path: Path) -> None:
     path.write_text("a: 1\n" * 300_000)
     with pytest.raises(CheckpointError, match="larger than 1 MB"):
         YamlConfig(path)
+
+
+@pytest.mark.parametrize("kind", [JsonConfig, YamlConfig])
+def test_a_pipe_is_refused_instead_of_waited_for(
+    tmp_path: Path, kind: type[JsonConfig] | type[YamlConfig]
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
+        with pytest.raises(CheckpointError, match=r"is no ordinary file\. Name the configuration"):
+            kind(path)
