@@ -21,6 +21,9 @@ LOADER_STOP_S = 8.0
 ENGINE_PATIENCE_S = LOADER_STOP_S + 6.0
 """So long the supervisor waits for the engine: it may load, and has recordings to close."""
 
+SAID_WHY = 3
+"""The exit code of a process that wrote a sentence about why it ends."""
+
 _SUPERVISOR = "SYNTHHOST_SUPERVISOR"
 _LOOK_GAP_S = 1.0  # who has not looked for so long was asleep, perhaps with everything else
 
@@ -64,9 +67,10 @@ class Child:
     process: subprocess.Popen[bytes] | None = None
     started_s: float = 0.0
     failures: int = 0  # deaths since it last ran well
+    quiet: bool = False  # as it was last started
 
     def start(self, *, quiet: bool = False) -> None:
-        """Start it, out of reach of the terminal's Ctrl-C; what it says is dropped when `quiet`."""
+        """Start it, out of reach of the terminal's Ctrl-C; what it says is kept from there when `quiet`."""
         pool = str(self.threads)
         environment = {
             **os.environ,
@@ -75,14 +79,27 @@ class Child:
             "OPENBLAS_NUM_THREADS": "1",
             _SUPERVISOR: str(os.getpid()),
         }
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", self.module, str(self.run_folder)],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL if quiet else None,
-            start_new_session=True,
-        )
-        self.started_s = monotonic()
+        with self._said.open("wb") if quiet else contextlib.nullcontext() as said:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", self.module, str(self.run_folder)],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stderr=said,
+                start_new_session=True,
+            )
+        self.started_s, self.quiet = monotonic(), quiet
+
+    @property
+    def _said(self) -> Path:
+        return self.run_folder / f"{self.name}.said"
+
+    @property
+    def reason(self) -> str | None:
+        """Return why it ended, the last line it wrote, if it was quiet and has said so itself."""
+        if not self.quiet or self.exit_code != SAID_WHY:
+            return None
+        lines = self._said.read_text(errors="replace").strip().splitlines()  # libraries write there too
+        return lines[-1] if lines else None
 
     @property
     def exit_code(self) -> int | None:

@@ -63,6 +63,7 @@ class Supervisor:
         self._control_pulse = Pulse()
         self._engine_pulse = Pulse()
         self._engine_hangs = False
+        self._reasons: set[str] = set()  # told already, of processes that do not come back
 
     @property
     def description(self) -> Any:
@@ -178,14 +179,23 @@ class Supervisor:
         if child.exit_code is None:
             if child.failures and child.settled and status[ready]:
                 child.failures = 0
+                self._reasons.clear()
                 self._say(_BACK[child.name])
             return
         status[ready] = 0
         if not child.may_restart or status["engine_ready"] == 2:
             return
+        self._tell_reason(child)
         lost_device = child.exit_code == _DEVICE_LOST
         if not child.failures:
             self._say(_DEVICE_GONE if lost_device else _DIED.format(child.name, child.ending))
         status[f"{child.name}_restarts"] += 1
         child.failures += 1
         child.start(quiet=lost_device or child.failures > 1)
+
+    def _tell_reason(self, child: Child) -> None:
+        """Say once why a quiet process could not start; another reason is news."""
+        reason = child.reason
+        if reason is not None and reason not in self._reasons:
+            self._reasons.add(reason)
+            self._say(reason)

@@ -260,7 +260,7 @@ def test_the_sound_comes_back_with_the_jack_server(
     live.wait(lambda: live.status()["sink_restarts"] >= 3, "three tries to open it again", timeout_s=60.0)
     lost = [line for line in live.said().splitlines() if "plays on" in line]
     assert len(lost) == 1, live.said()
-    assert len(live.said().splitlines()) - len(said.splitlines()) <= 1, live.said()
+    assert len(live.said().splitlines()) - len(said.splitlines()) <= 2, live.said()  # once why, however often
     server.start()
     live.wait(lambda: "The sound is back" in live.said(), "the sound to come back", timeout_s=60.0)
     assert live.status()["sink_ready"] == 1
