@@ -28,6 +28,7 @@ from synthhost.host.processes import ParentWatch
 from synthhost.host.realtime import go_before_others, go_realtime, quiet_collector
 from synthhost.host.recording import Recording
 from synthhost.host.shared import Shared
+from synthhost.host.silenced import Silenced
 
 _COMMANDS_PER_BLOCK = 64  # taken out of the ring, or one bundle; a burst waits there
 _SINK_SILENT_NS = 300_000_000  # a sink that has not asked for so long is gone: the engine keeps time itself
@@ -55,6 +56,7 @@ class LiveEngine:
         self._told_control = 0  # restarts of the control process that were given a fresh description
         self._late_noticed_s = 0.0
         self._wake_late_ms = 0.0
+        self._silenced = Silenced()
         self._stems_error: str | None = None
         factory = make_factory(plan, self._admission.chunk_of)
         self._workshop = Workshop(factory, self._open_stems)
@@ -113,6 +115,7 @@ class LiveEngine:
             behind = int(spent_ms * self.plan.sample_rate / 1000.0) - self._ahead
         if behind > 0 and status["engine_ready"]:
             self._note_late(behind, spent_ms)
+        self._note_silenced()
         self._show(block, spent_ms)
 
     def _take_commands(self) -> None:
@@ -143,6 +146,11 @@ class LiveEngine:
             )
             text = f"a block was {late_ms:.1f} ms late after {spent_ms:.1f} ms of work: {cause}"
             self._emit(Notice("late", text, self.renderer.sample))
+
+    def _note_silenced(self) -> None:
+        text = self._silenced.news(self.renderer)
+        if text is not None:
+            self._emit(Notice("samples", text, self.renderer.sample))
 
     def _show(self, block: Any, spent_ms: float) -> None:
         renderer, status = self.renderer, self._status
