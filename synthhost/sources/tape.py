@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +19,16 @@ from synthhost.features.mel import mel_spectrogram
 LONGEST_S = 20 * 60.0
 """Longer recordings are refused: a tape is held in memory, 28 kB a second."""
 
+MOST_SAMPLES = 20_000_000
+"""Recordings of more samples at the model's rate are refused: turning them into mel takes 10 bytes each."""
+
+MOST_VALUES = 500_000_000
+"""Recordings of more samples in all their channels are refused: reading them takes long."""
+
 FEWEST_FRAMES = 8
 """Shorter recordings are refused: there would be no room to move in."""
+
+_VALUES_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,10 +97,11 @@ def load_tape(path: str | Path, spec: MelSpec) -> Tape:
         spec: The mel convention of the model that will play it.
 
     Raises:
-        SourceError: If the file is missing, is no sound, is empty, too short or longer than `LONGEST_S`.
+        SourceError: If the file is missing, is no sound, is empty, too short, or longer than `LONGEST_S`,
+            `MOST_SAMPLES` or `MOST_VALUES` allow.
     """
     file = Path(path)
-    audio = _at_rate(*_read_mono(file), spec.sample_rate)
+    audio = _read_mono(file, spec.sample_rate)
     try:
         mel = mel_spectrogram(audio, spec, floored=True)
     except FeatureError as error:
@@ -99,34 +109,49 @@ def load_tape(path: str | Path, spec: MelSpec) -> Tape:
     return Tape.from_mel(mel, spec, name=file.name)
 
 
-def _read_mono(file: Path) -> tuple[Audio, int]:
+def _read_mono(file: Path, wanted_hz: int) -> Audio:
+    """Read a file as mono sound at a rate, block by block, so that many channels take no more memory."""
     if not file.is_file():
         raise SourceError(f"{file}: no such sound file. Check the path.")
     try:
         with soundfile.SoundFile(file) as sound:
-            _check_length(file, sound.frames / sound.samplerate)
-            samples = sound.read(dtype="float32", always_2d=True)
-            rate = int(sound.samplerate)
+            _check_length(file, sound, wanted_hz)
+            blocks = list(_at_rate(_mono_blocks(file, sound), sound.samplerate, wanted_hz))
     except (soundfile.SoundFileError, OSError) as error:
         raise SourceError(
             f"{file}: cannot be read as sound ({error}). Use WAV, FLAC, AIFF, Ogg or MP3."
         ) from error
-    mono: Audio = samples.mean(axis=1, dtype=np.float32)
-    if not np.isfinite(mono).all():
-        raise SourceError(f"{file}: holds samples that are not finite numbers. Repair the recording.")
-    return mono, rate
+    return np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.float32)
 
 
-def _check_length(file: Path, length_s: float) -> None:
-    if length_s > LONGEST_S:
+def _mono_blocks(file: Path, sound: soundfile.SoundFile) -> Iterator[Audio]:
+    """Yield the mean of the channels, `[samples]` at a time."""
+    samples_at_once = max(_VALUES_AT_ONCE // sound.channels, 1)
+    while len(block := sound.read(samples_at_once, dtype="float32", always_2d=True)):
+        mono: Audio = block.mean(axis=1, dtype=np.float32)
+        if not np.isfinite(mono).all():
+            raise SourceError(f"{file}: holds samples that are not finite numbers. Repair the recording.")
+        yield mono
+
+
+def _check_length(file: Path, sound: soundfile.SoundFile, wanted_hz: int) -> None:
+    length_s = sound.frames / sound.samplerate
+    longest_s = min(
+        LONGEST_S, MOST_SAMPLES / wanted_hz, MOST_VALUES / (sound.channels * float(sound.samplerate))
+    )
+    if length_s > longest_s:
         raise SourceError(
-            f"{file}: {length_s / 60:.1f} minutes long; a tape holds at most {LONGEST_S / 60:.0f}. "
-            "Cut out the part to be played."
+            f"{file}: {length_s / 60:.1f} minutes long; with {sound.channels} channels at {sound.samplerate} "
+            f"Hz, a tape of this model holds at most {longest_s / 60:.1f}. Cut out the part to be played."
         )
 
 
-def _at_rate(audio: Audio, rate_hz: int, wanted_hz: int) -> Audio:
-    if rate_hz == wanted_hz or audio.size == 0:
-        return audio
-    resampled: Audio = np.asarray(soxr.resample(audio, rate_hz, wanted_hz, "VHQ"), dtype=np.float32)
-    return resampled
+def _at_rate(blocks: Iterator[Audio], rate_hz: int, wanted_hz: int) -> Iterator[Audio]:
+    """Yield blocks at another rate; the samples are those of resampling all of it at once."""
+    if rate_hz == wanted_hz:
+        yield from blocks
+        return
+    resampler = soxr.ResampleStream(rate_hz, wanted_hz, 1, dtype="float32", quality="VHQ")
+    for block in blocks:
+        yield resampler.resample_chunk(block)
+    yield resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from synthhost.core.errors import SourceError
 from synthhost.features.mel import CONVENTIONS, mel_spectrogram
@@ -72,6 +74,39 @@ def test_too_long_a_sound_is_refused_before_it_is_read(
     monkeypatch.setattr(tape_module, "LONGEST_S", 1.0)
     with pytest.raises(SourceError, match=r"long\.wav: .* minutes long"):
         load_tape(written(tmp_path / "long.wav", tone(1.1, 8000), 8000), SPEC)
+
+
+@pytest.mark.parametrize(("limit", "most"), [("MOST_SAMPLES", 22050), ("MOST_VALUES", 8 * 8000)])
+def test_a_sound_that_would_take_too_much_is_refused_with_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
+) -> None:
+    monkeypatch.setattr(tape_module, limit, most)
+    wide = np.repeat(tone(6.0, 8000)[:, None], 8, axis=1)
+    with pytest.raises(SourceError, match=r"0\.1 minutes long; with 8 channels at 8000 Hz, .* at most 0\.0"):
+        load_tape(written(tmp_path / "wide.wav", wide, 8000), SPEC)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 9])
+@pytest.mark.parametrize("rate_hz", [22050, 44100, 48000])
+def test_reading_block_by_block_gives_the_samples_of_reading_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, channels: int, rate_hz: int
+) -> None:
+    monkeypatch.setattr(tape_module, "_VALUES_AT_ONCE", 4567)
+    noise = np.random.default_rng(5).uniform(-0.5, 0.5, (rate_hz // 2, channels)).astype(np.float32)
+    mono = noise.mean(axis=1, dtype=np.float32)
+    if rate_hz != SPEC.sample_rate:
+        mono = soxr.resample(mono, rate_hz, SPEC.sample_rate, "VHQ")
+    tape = load_tape(written(tmp_path / "a.wav", noise, rate_hz, "FLOAT"), SPEC)
+    np.testing.assert_array_equal(tape.rows.T, mel_spectrogram(mono, SPEC))
+
+
+def test_many_channels_at_a_high_rate_take_little_memory(tmp_path: Path) -> None:
+    path = written(tmp_path / "wide.flac", np.zeros((384_000 * 4, 8), np.float32), 384_000)
+    tracemalloc.start()
+    load_tape(path, SPEC)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 30e6  # the file at once would be 49 MB
 
 
 def test_samples_that_are_not_finite_are_refused(tmp_path: Path) -> None:
