@@ -26,14 +26,18 @@ class Admission:
     Args:
         plan: Of the run.
         playing: Says whether sound runs already, so that nothing may be measured in this process.
+        tell: Takes a sentence when something new is measured while sound runs.
     """
 
-    def __init__(self, plan: Plan, playing: Callable[[], bool]) -> None:
+    def __init__(
+        self, plan: Plan, playing: Callable[[], bool], tell: Callable[[str], None] = lambda _: None
+    ) -> None:
         self.choices: dict[str, Choice] = {}
         self.hashes: dict[str, str] = {}
         self.notes: list[str] = []
         self._plan = plan
         self._playing = playing
+        self._tell = tell
         self._ending = Event()
         self._share = ROOM / max(len(plan.set["tracks"]), 1)
         self._book = CostBook(home() / "costs.json")
@@ -91,6 +95,10 @@ class Admission:
             choice = choose_chunk(runner, self._share, fixed)
         else:
             known = self._book.find(sha256, threads)
-            choice = known or measure_apart(reference, self._share, fixed, threads, self._ending.is_set)
+            choice = known or self._measure_apart(reference, fixed)
         self._book.keep(sha256, threads, choice)
         return choice
+
+    def _measure_apart(self, reference: str, fixed: int | None) -> Choice:
+        self._tell(f"measuring {reference} on this machine ...")
+        return measure_apart(reference, self._share, fixed, self._plan.threads, self._ending.is_set)

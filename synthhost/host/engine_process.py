@@ -49,7 +49,7 @@ class LiveEngine:
         self._parent = ParentWatch()
         self._shared = shared
         self._status = shared.status
-        self._admission = Admission(plan, lambda: bool(self._status["engine_ready"]))
+        self._admission = Admission(plan, lambda: bool(self._status["engine_ready"]), self._say)
         self._admission.notes += go_before_others()  # the loader and the writers of stems too
         self._asides: deque[Event] = deque()  # from the loader's thread: the ring has one writer
         self._described = -1
@@ -60,7 +60,7 @@ class LiveEngine:
         self._stems_error: str | None = None
         factory = make_factory(plan, self._admission.chunk_of)
         self._workshop = Workshop(factory, self._open_stems)
-        self._loader = ThreadedLoader(self._workshop, self._when_idle, self._before, self._complain)
+        self._loader = ThreadedLoader(self._workshop, self._when_idle, self._before, self._say)
         self.renderer: Renderer = make_renderer(plan, factory, self._loader, self._emit, self_activating=True)
         choices = list(self._admission.choices.values())
         chosen = choose_ahead_samples(choices, plan.sample_rate, plan.block_samples)
@@ -222,8 +222,8 @@ class LiveEngine:
             if text is not None:
                 self._asides.append(Notice("room", text, self.renderer.sample))
 
-    def _complain(self, text: str) -> None:
-        """Say what went wrong beside a job. [loader thread]"""
+    def _say(self, text: str) -> None:
+        """Say what goes on or went wrong beside a job. [loader thread]"""
         self._asides.append(Notice("loader", text, self.renderer.sample))
 
     def _playing_models(self) -> list[str]:
