@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from synthhost.core.errors import ConfigError, RecordingError
 from synthhost.host.journal import Journal
-from synthhost.host.offline import OfflineEngine, OfflineResult
+from synthhost.host.offline import OfflineEngine, OfflineResult, check_length
 from synthhost.host.places import Places
 from synthhost.host.planning import offline_plan
 from synthhost.host.recording import check_take_folder
@@ -81,9 +81,10 @@ def _play_score(
     if seconds is not None and not math.isfinite(seconds):
         raise ConfigError(f"--for {seconds}: give a number.")
     lines = read_score(score)
-    plan = offline_plan(set_, threads)
     last_s = max((line.time_s for line in lines), default=0.0)
     end_s = seconds if seconds is not None else last_s + 5.0
+    check_length(str(score) if seconds is None else f"--for {seconds:g}", end_s)
+    plan = offline_plan(set_, threads)
     places = Places(PresetLibrary.of_this_machine(), out)
     with OfflineEngine(plan, out, self_activating=True) as engine:
         engine.record_all()

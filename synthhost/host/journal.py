@@ -21,6 +21,7 @@ from synthhost.core.errors import RecordingError
 from synthhost.core.messages import Accepted, Command, Event, Failed, as_plain, from_plain
 from synthhost.host.field_checks import LARGEST_WHOLE, wrong_field
 from synthhost.host.line_file import LineFile
+from synthhost.host.ordinary_files import LineTooLongError, bounded_lines, ordinary_size
 from synthhost.host.plan import Plan, SinkPlan
 
 JOURNAL_NAME = "journal.jsonl"
@@ -224,11 +225,16 @@ class Journal:
 
     def _lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
-            with self.path.open("rb") as file:
-                for number, line in enumerate(file, 1):
-                    if not line.endswith(b"\n"):
-                        return  # the process was ended in the middle of this line
-                    yield number, _object_of(line, f"{self.path}:{number}")
+            if ordinary_size(self.path) is None:
+                raise RecordingError(
+                    f"{self.path}: is no ordinary file. Give the journal.jsonl of a recording, or its folder."
+                )
+            for number, line in enumerate(bounded_lines(self.path), 1):
+                if not line.endswith(b"\n"):
+                    return  # the process was ended in the middle of this line
+                yield number, _object_of(line, f"{self.path}:{number}")
+        except LineTooLongError as error:
+            raise RecordingError(f"{error} This is no journal, or a damaged one.") from error
         except OSError as error:
             raise RecordingError(
                 f"{self.path}: cannot be read ({error.strerror}). Check the path."

@@ -23,6 +23,8 @@ from synthhost.host.recording import Recording
 _FLUSH_S = 2.0  # of sound between writing out stems
 _DEFAULT_CHUNK = 4  # in units of what is worth a step
 
+LONGEST_RENDER_S = 24 * 3600.0
+
 Progress = Callable[[int, int], None]
 """Called with the samples done and the samples in all."""
 
@@ -34,6 +36,19 @@ class OfflineResult:
     folders: list[str] = field(default_factory=list)
     samples: int = 0
     failures: list[str] = field(default_factory=list)
+
+
+def check_length(place: str, length_s: float) -> None:
+    """Refuse to render more than `LONGEST_RENDER_S`.
+
+    Raises:
+        RecordingError: It is longer; the message says how long.
+    """
+    if length_s > LONGEST_RENDER_S:
+        raise RecordingError(
+            f"{place}: would render {length_s / 3600:.1f} hours; at most {LONGEST_RENDER_S / 3600:.0f} hours "
+            "are rendered at once."
+        )
 
 
 class OfflineEngine:

@@ -12,7 +12,7 @@ from synthhost.engine.loading import Job, StemsJob, TapeJob
 from synthhost.engine.renderer import Renderer
 from synthhost.host.journal import Journal, made_with
 from synthhost.host.loader import ImmediateLoader, Workshop
-from synthhost.host.offline import OfflineEngine, OfflineResult, Progress
+from synthhost.host.offline import OfflineEngine, OfflineResult, Progress, check_length
 
 
 class FaithfulLoader(ImmediateLoader):
@@ -49,6 +49,7 @@ def replay(journal: Journal, out: Path, progress: Progress) -> OfflineResult:
     Raises:
         SynthhostError: Something of it is not there any more, or is not what it was.
     """
+    check_length(str(journal.path), journal.end_sample / journal.plan.sample_rate)
     expected = Counter(journal.failures)
 
     def failed(failure: Failed) -> None:

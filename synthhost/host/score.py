@@ -21,9 +21,12 @@ from synthhost.core.errors import RecordingError, SynthhostError
 from synthhost.core.messages import Command
 from synthhost.host.assembly import describe
 from synthhost.host.offline import OfflineEngine, OfflineResult, Progress
+from synthhost.host.ordinary_files import ordinary_size
 from synthhost.host.places import Places
 
 MAX_LINES = 1_000_000
+MAX_BYTES = 64 << 20
+MAX_LINE_LETTERS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +45,29 @@ def read_score(path: Path) -> list[ScoreLine]:
     Raises:
         RecordingError: It cannot be read; the message names the line.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecordingError(f"{path}: the score cannot be read ({error}). Check the path.") from error
-    lines = text.splitlines()
+    lines = _text(path).splitlines()
     if len(lines) > MAX_LINES:
         raise RecordingError(f"{path}: a score has at most {MAX_LINES} lines; split it.")
     read = (_read_line(path, number, line) for number, line in enumerate(lines, 1))
     return sorted((line for line in read if line is not None), key=lambda line: line.time_s)
 
 
+def _text(path: Path) -> str:
+    try:
+        size = ordinary_size(path)
+        if size is None:
+            raise RecordingError(f"{path}: is no ordinary file, so no score can be read from it.")
+        if size > MAX_BYTES:
+            raise RecordingError(f"{path}: {size >> 20} MB; a score has at most {MAX_BYTES >> 20}. Split it.")
+        with path.open("rb") as file:
+            return file.read(size).decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordingError(f"{path}: the score cannot be read ({error}). Check the path.") from error
+
+
 def _read_line(path: Path, number: int, line: str) -> ScoreLine | None:
+    if len(line) > MAX_LINE_LETTERS:
+        raise RecordingError(f"{path}:{number}: a line has at most {MAX_LINE_LETTERS} letters.")
     try:
         words = shlex.split(line, comments=True)
     except ValueError as error:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
 
 from synthhost.core.errors import SourceError
+from synthhost.host.ordinary_files import ordinary_size
 
 LARGEST_BYTES = 2 << 30
 """Larger files are refused: the longest tape, in stereo at 192 kHz and 32 bits, is smaller."""
@@ -30,13 +29,13 @@ def file_sha256(path: str) -> str:
 
 def _check(path: str) -> None:
     """Refuse what would keep a reader waiting, before it is opened: opening a pipe alone may never end."""
-    there = os.stat(path)
-    if not stat.S_ISREG(there.st_mode):
+    size = ordinary_size(path)
+    if size is None:
         raise SourceError(f"{path}: is no ordinary file, so no sound can be read from it. Check the path.")
-    if there.st_size == 0:  # also what the system pretends to be files, some of which wait when read
+    if size == 0:  # also what the system pretends to be files, some of which wait when read
         raise SourceError(f"{path}: the file is empty. Use WAV, FLAC, AIFF, Ogg or MP3.")
-    if there.st_size > LARGEST_BYTES:
+    if size > LARGEST_BYTES:
         raise SourceError(
-            f"{path}: {there.st_size / 2**30:.1f} GiB is too large for a tape; at most "
+            f"{path}: {size / 2**30:.1f} GiB is too large for a tape; at most "
             f"{LARGEST_BYTES >> 30} GiB is read. Cut out the part to be played."
         )

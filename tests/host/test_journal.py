@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -35,7 +36,7 @@ from synthhost.core.messages import (
     Sync,
     as_plain,
 )
-from synthhost.host import line_file
+from synthhost.host import line_file, ordinary_files
 from synthhost.host.journal import JOURNAL_NAME, Journal, JournalWriter, header_of
 from synthhost.host.plan import Plan, SinkPlan
 
@@ -313,6 +314,22 @@ def test_a_header_that_cannot_be_played_is_refused(tmp_path: Path, header: str) 
 def test_a_journal_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="cannot be read"):
         Journal(tmp_path)
+
+
+def test_a_pipe_or_device_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / JOURNAL_NAME)
+    for path in (tmp_path, tmp_path / JOURNAL_NAME, Path("/dev/zero")):
+        with pytest.raises(RecordingError, match="is no ordinary file"):
+            Journal(path)
+
+
+def test_a_line_without_end_is_refused_with_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ordinary_files, "LONGEST_LINE_BYTES", 4000)
+    path = lines_of(tmp_path / JOURNAL_NAME, {"at": 1}, " " * 4001, {"end": 9})
+    with pytest.raises(RecordingError, match=r"journal\.jsonl:3: a line has at most 4000 bytes"):
+        Journal(path)
 
 
 json_values = st.recursive(

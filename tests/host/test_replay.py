@@ -199,6 +199,14 @@ def edit(tmp_path: Path, change: Any) -> None:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
+def test_a_journal_of_more_than_a_day_is_refused_with_its_length(session: Session, tmp_path: Path) -> None:
+    session.play()
+    edit(tmp_path, lambda lines: [*lines[:-1], {"end": 90_000 * 22050}])
+    with pytest.raises(RecordingError, match=r"would render 25\.0 hours; at most 24 hours"):
+        again(tmp_path)
+    assert not (tmp_path / "again").exists()
+
+
 def test_a_whole_journal_of_this_machine_needs_no_remark(session: Session, tmp_path: Path) -> None:
     session.play()
     assert remarks(Journal(tmp_path / "live")) == []

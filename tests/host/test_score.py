@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,23 @@ def test_a_score_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(score, "MAX_LINES", 2)
     with pytest.raises(RecordingError, match="at most 2 lines"):
         read(tmp_path, "\n\n\n")
+
+
+def test_a_pipe_or_device_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(RecordingError, match="is no ordinary file"):
+            read_score(path)
+
+
+def test_more_than_a_score_holds_is_refused_with_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(RecordingError, match=r"piece\.txt:2: a line has at most 1000000 letters"):
+        read(tmp_path, "0 /panic\n1 /x " + "7" * 1_000_000)
+    monkeypatch.setattr(score, "MAX_BYTES", 3 << 20)
+    with pytest.raises(RecordingError, match="4 MB; a score has at most 3"):
+        read(tmp_path, "\n" * (4 << 20))
 
 
 @given(st.text(max_size=80))
