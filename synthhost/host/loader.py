@@ -1,4 +1,4 @@
-"""Carries out the engine's jobs: on a thread of its own while playing, at once when rendering offline."""
+"""Carries out the engine's jobs: on threads of its own while playing, at once when rendering offline."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 import torch
@@ -67,12 +68,15 @@ class ImmediateLoader:
 
 
 class ThreadedLoader:
-    """Does jobs on one thread beside the render thread, which nothing that goes wrong there ends.
+    """Does jobs on two threads beside the render thread, which nothing that goes wrong there ends.
+
+    The loader's thread does them in order; stems are opened on another, so that a take begins at once however
+    long a voice takes to be made.
 
     Args:
         workshop: Where they are done.
-        idle: Called on that thread now and then.
-        before: Called on that thread before each job.
+        idle: Called on the loader's thread now and then.
+        before: Called on the loader's thread before each of its jobs.
         complain: Takes a sentence on what went wrong beside a job; the same one is given once.
     """
 
@@ -88,17 +92,23 @@ class ThreadedLoader:
         self._workshop = workshop
         self._idle = idle
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._done: deque[Loaded] = deque()
+        self._openings: queue.SimpleQueue[StemsJob | None] = queue.SimpleQueue()
+        self._done: deque[Loaded] = deque()  # of both threads
         self._retired: deque[Any] = deque()
         self._resting: deque[Any] = deque()  # retired a turn ago: by now the render thread has surely let go
         self._stopping = threading.Event()
         self._last_complaint = ""
         self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
         self._thread.start()
+        self._opener = threading.Thread(target=self._open, name="stems-opener", daemon=True)
+        self._opener.start()
 
     def ask(self, job: Job) -> None:
         """Queue a job. [render thread]"""
-        self._jobs.put(job)
+        if isinstance(job, StemsJob):
+            self._openings.put(job)
+        else:
+            self._jobs.put(job)
 
     def finished(self) -> Loaded | None:
         """Return the oldest finished job, or None. [render thread]"""
@@ -109,14 +119,17 @@ class ThreadedLoader:
         self._retired.append(thing)
 
     def stop(self) -> None:
-        """Close what was retired and end the thread; jobs that are not begun yet are forgotten.
+        """Close what was retired and end the threads; jobs that are not begun yet are forgotten.
 
-        A job that is going on is waited for, up to `LOADER_STOP_S`. [render thread, after its last block]
+        Jobs that are going on are waited for, up to `LOADER_STOP_S`. [render thread, after its last block]
         """
+        limit_s = monotonic() + LOADER_STOP_S
         self._stopping.set()
         self._jobs.put(None)
+        self._openings.put(None)
         self._let_go_of_everything()  # recordings above all, before a job that takes long
-        self._thread.join(timeout=LOADER_STOP_S)
+        for thread in (self._opener, self._thread):
+            thread.join(timeout=max(limit_s - monotonic(), 0.0))
         self._retired.extend(loaded.result for loaded in self._done)  # what nobody fetched
         self._done.clear()
         self._let_go_of_everything()
@@ -135,6 +148,10 @@ class ThreadedLoader:
             self._guard("before loading", self._before, job)
             self._done.append(self._workshop.carry_out(job))
             self._let_go_of_retired()
+
+    def _open(self) -> None:
+        while (job := self._openings.get()) is not None and not self._stopping.is_set():
+            self._done.append(self._workshop.carry_out(job))
 
     def _guard(self, what: str, act: Callable[..., None], *args: Any) -> None:
         """Do something of which an error is told and survived."""

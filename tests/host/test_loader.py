@@ -136,13 +136,45 @@ def test_the_threaded_loader_ends_with_the_job_it_is_at(workshop: Workshop) -> N
 
 
 def test_stems_that_nobody_fetched_are_closed_at_the_end() -> None:
-    idle, stems = threading.Event(), Thing()
-    workshop = Workshop(Factory(), lambda *_: stems)  # type: ignore[arg-type, return-value]
-    loader = ThreadedLoader(workshop, idle.set)
+    opening, stems = threading.Event(), Thing()
+
+    def open_late(*_: str) -> Thing:
+        opening.set()
+        return stems
+
+    loader = ThreadedLoader(Workshop(Factory(), open_late), lambda: None)  # type: ignore[arg-type]
     loader.ask(StemsJob(1, "/takes/1", "flac"))
-    wait_for_idle_turns(idle)
-    loader.stop()
+    assert opening.wait(PATIENCE_S)
+    loader.stop()  # waits for what is being opened
     assert stems.closed_by.qsize() == 1
+
+
+def test_a_take_begins_while_a_voice_is_still_being_made() -> None:
+    making, idle, opened = threading.Event(), threading.Event(), queue.SimpleQueue[str]()
+    before = set(threading.enumerate())
+
+    def open_and_tell(folder: str, format_name: str) -> Any:
+        opened.put(threading.current_thread().name)
+        return open_stems(folder, format_name)
+
+    loader = ThreadedLoader(Workshop(Factory(), open_and_tell), idle.set)  # type: ignore[arg-type]
+    slow = Held(lambda: making.wait(PATIENCE_S))
+    loader.ask(VoiceJob(1, slow, {}))  # type: ignore[arg-type]
+    assert slow.going.wait(PATIENCE_S)
+    for ticket, folder in enumerate(("/full", "/takes/1", "/takes/2"), start=2):
+        loader.ask(StemsJob(ticket, folder, "flac"))
+    assert {opened.get(timeout=PATIENCE_S) for _ in range(3)} == {"stems-opener"}
+    refused, take = loader.finished(), loader.finished()  # both were done before the third was begun
+    assert refused is not None
+    assert "disk" in str(refused.error)
+    assert take is not None
+    assert (take.ticket, take.result.folder) == (3, "/takes/1")
+    making.set()
+    wait_for_idle_turns(idle)
+    done = [loader.finished(), loader.finished()]
+    assert sorted(one.ticket for one in done if one is not None) == [1, 4]
+    loader.stop()
+    assert set(threading.enumerate()) <= before, "both threads have ended"
 
 
 class Sulking:
