@@ -125,12 +125,13 @@ def r9y9(folder: Folder, model: Model) -> Iterator[Compared]:
     given: dict[str, Any] = {"samples": folder["audio"].shape[0]}
     if model.spec.bands:
         given = {"features": folder["mel"].T}
-    tapes = [
-        folder[name].reshape(len(folder["audio"]), -1)
-        for name in ("u", "u_mix", "u_logistic")
-        if name in folder
-    ]
-    yield "audio", model.render(**given, uniforms=np.concatenate(tapes, axis=1))
+    length = len(folder["audio"])
+    tapes = [folder[name].reshape(length, -1) for name in ("u", "u_mix", "u_logistic") if name in folder]
+    noise = next((folder[name] for name in ("n", "normal", "normals", "noise") if name in folder), None)
+    drawn: dict[str, Any] = {"noise": noise} if noise is not None else {}
+    if tapes:
+        drawn["uniforms"] = np.concatenate(tapes, axis=1)
+    yield "audio", model.render(**given, **drawn)
 
 
 def real_piano(folder: Folder, model: Model) -> Iterator[Compared]:
