@@ -94,6 +94,11 @@ class Changes:
         self._fail(command, f"still loading {loading} changes asked for before it; send it again later")
         return True
 
+    @property
+    def waiting(self) -> list[str]:
+        """Return the addresses of what has not taken its place yet, in order. [render thread]"""
+        return [address_of(one.command) for one in self._pending.values()]
+
     def ask(self, command: Change) -> None:
         """Have something loaded, under the next ticket. [render thread]"""
         self._tickets += 1  # also when it fails at once: a replay counts the same

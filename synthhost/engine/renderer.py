@@ -138,6 +138,11 @@ class Renderer:
         """Return a number that grows when the description has changed. [render thread]"""
         return self._revision + sum(track.revision for track in self.tracks)
 
+    @property
+    def waiting(self) -> list[str]:
+        """Return the addresses of loads and takes that have not taken their place yet. [render thread]"""
+        return self._changes.waiting
+
     def receive(self, commands: Sequence[Command]) -> None:
         """Place commands that belong together; what cannot be placed is answered. [render thread]"""
         for command in commands:

@@ -249,9 +249,16 @@ class LiveEngine:
         chunks = {reference: choice.chunk_frames for reference, choice in self._admission.choices.items()}
         return header_of(self.plan, chunks, self._admission.hashes)
 
+    def _note_unfinished(self) -> None:
+        waiting = self.renderer.waiting
+        if waiting:
+            text = f"The show ended while these were still loading: {', '.join(waiting)}."
+            self._emit(Notice("unfinished", text, self.renderer.sample))
+
     def _finish(self) -> None:
         if self.renderer.stems is not None:
             self.renderer.end_recording()
+        self._note_unfinished()
         self._emit(Notice("end", "the engine has stopped", self.renderer.sample))
         self._status["engine_ready"] = 2
         self._admission.stop()

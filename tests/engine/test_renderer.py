@@ -195,6 +195,14 @@ def test_a_preset_that_cannot_be_loaded_is_answered_and_the_old_one_plays_on(pai
     assert pair.of(Failed) == [Failed(6, "/track/a/preset", "the sound cannot be read")]
 
 
+def test_what_has_not_taken_its_place_yet_is_named(pair: Any) -> None:
+    pair.send(LoadPreset("a", "new", NEW, 0.0), StartRecording("/takes/1", "flac"))
+    pair.render(64)
+    assert pair.renderer.waiting == ["/track/a/preset", "/record/start"]
+    pair.render(640)
+    assert pair.renderer.waiting == []
+
+
 def test_what_is_loaded_takes_its_place_though_the_queue_is_full(bench: Any) -> None:
     small = bench({"a": A}, capacity=2, patience=2)
     small.send(LoadPreset("a", "new", NEW, 0.0))

@@ -174,3 +174,18 @@ def assert_renders_again(dark: Any, take: Path, again: Path) -> None:
         heard, _ = soundfile.read(take / f"{stem}.wav", dtype="float32", always_2d=True)
         rerun, _ = soundfile.read(again / f"{stem}.wav", dtype="float32", always_2d=True)
         assert np.array_equal(heard, rerun), f"{stem} differs"
+
+
+def test_a_take_begins_while_an_unknown_model_is_measured_and_the_end_names_what_never_came(
+    start: Any, stage: Any, slow_model: str, tmp_path: Path
+) -> None:
+    stage.add_preset("slow", slow_model, "{speed: 1.0}")
+    live = start("--set", "plain")
+    (stage.home / "costs.json").unlink(missing_ok=True)
+    live.send("/track/voice/preset", "slow")
+    live.wait(lambda: f"measuring {slow_model} on this machine" in live.said(), "the measuring to be told")
+    live.send("/record/start", "meanwhile")
+    live.wait(lambda: live.status()["recording"] == 1, "the take to begin")
+    assert (tmp_path / "takes" / "meanwhile" / "master.wav").exists()
+    assert live.stop() == 0, live.said()
+    assert "ended while these were still loading: /track/voice/preset." in live.said()
