@@ -20,6 +20,7 @@ from synthhost.host.recording import check_take_folder, new_take
 from synthhost.library.shelves import find_model, home
 from synthhost.schema.preset_library import PresetLibrary
 from synthhost.schema.set import Set
+from synthhost.sinks.clocked import MASTER_ENDINGS
 
 _PROBE_S = 20.0
 _CHANNELS_WITH_CUE = 4
@@ -175,8 +176,9 @@ def _choose_sink(wishes: Wishes, sample_rate: int) -> tuple[SinkPlan, int, list[
     kind = wishes.sink or ("file" if wishes.out is not None else None)
     if kind == "file" and wishes.out is None:
         raise ConfigError("--sink file needs a file to write: add --out FILE.wav.")
-    if kind == "file":
-        return SinkPlan("file", out=str(Path(wishes.out or "").absolute())), sample_rate, []
+    if kind == "file" and wishes.out is not None:
+        _check_master(wishes.out)
+        return SinkPlan("file", out=str(wishes.out.absolute())), sample_rate, []
     if kind == "null":
         return SinkPlan("null"), sample_rate, []
     if kind not in (None, "device"):
@@ -193,6 +195,14 @@ def _choose_sink(wishes: Wishes, sample_rate: int) -> tuple[SinkPlan, int, list[
     if found.channels < _CHANNELS_WITH_CUE:
         notes.append(f"{found.name} has {found.channels} outputs: the cue bus is heard in its stem only.")
     return SinkPlan("device", wishes.device, found.name), found.sample_rate, notes
+
+
+def _check_master(out: Path) -> None:
+    """Refuse a place for the file sink before anything starts."""
+    if out.suffix.lower() not in MASTER_ENDINGS:
+        raise ConfigError(f"--out {out}: the sound is written as WAV or FLAC. Let it end in .wav or .flac.")
+    if out.exists():
+        raise RecordingError(f"--out {out}: exists already and is never overwritten. Choose another name.")
 
 
 def _fixed_chunks(parts: Set, chunk_frames: int) -> dict[str, int]:

@@ -103,7 +103,10 @@ def _while_it_works(write: Callable[[Audio], None]) -> Callable[[Audio], None]:
 
 def _free_path(out: Path, restarts: int) -> Path:
     """Return where this sink writes: a restarted one leaves alone what was written before it."""
-    return out if restarts == 0 else out.with_stem(f"{out.stem}-{restarts + 1}")
+    path, number = out, restarts + 1
+    while restarts and (path == out or path.exists()):
+        path, number = out.with_stem(f"{out.stem}-{number}"), number + 1
+    return path
 
 
 if __name__ == "__main__":

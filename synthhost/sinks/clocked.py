@@ -51,14 +51,27 @@ class ClockedSink:
             self._receive(self._block)
 
 
+MASTER_ENDINGS = (".wav", ".flac")
+
+
 class MasterFile:
-    """A stereo 32-bit float WAV file of what was heard."""
+    """A stereo file of what was heard: WAV of 32-bit floats, or FLAC of 24 bits where the name ends so."""
 
     def __init__(self, path: Path, sample_rate: int) -> None:
+        """Create the file, never over an existing one.
+
+        Raises:
+            RecordingError: It exists, or cannot be written.
+        """
         self._path = path
+        form, subtype = ("FLAC", "PCM_24") if path.suffix.lower() == ".flac" else ("WAV", "FLOAT")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = soundfile.SoundFile(path, "w", sample_rate, 2, "FLOAT", format="WAV")
+            if path.exists():
+                raise RecordingError(
+                    f"{path}: exists already and is never overwritten. Choose another --out."
+                )
+            self._file = soundfile.SoundFile(path, "w", sample_rate, 2, subtype, format=form)
         except (OSError, soundfile.SoundFileError) as error:
             raise RecordingError(
                 f"{path}: cannot be written ({error}). Choose another place with --out."

@@ -93,6 +93,24 @@ def test_the_master_file_holds_left_and_right_exactly(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read, sound[:, :2])
 
 
+def test_the_master_file_is_flac_where_its_name_ends_so(tmp_path: Path) -> None:
+    path = tmp_path / "out.flac"
+    sound = np.random.default_rng(1).uniform(-0.9, 0.9, (300, 4)).astype(np.float32)
+    file = MasterFile(path, RATE)
+    file.write(sound)
+    file.close()
+    assert soundfile.info(path).format == "FLAC"
+    np.testing.assert_allclose(soundfile.read(path, dtype="float32")[0], sound[:, :2], atol=2**-23)
+
+
+def test_the_master_file_overwrites_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "out.wav"
+    path.write_bytes(b"a song")
+    with pytest.raises(RecordingError, match=r"out\.wav: exists already and is never overwritten"):
+        MasterFile(path, RATE)
+    assert path.read_bytes() == b"a song"
+
+
 def test_a_file_that_cannot_be_written_is_told_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordingError, match=r"out\.wav: cannot be written .*--out"):
