@@ -66,7 +66,7 @@ def command(
             progress.update(task, completed=done, total=total)
 
         if journal is not None:
-            result = replay(written, out, tell)
+            result = replay(written, out, tell, keep_unfinished=False)
         else:
             assert score is not None
             result = _play_score(score, out, set_, seconds, threads, tell)
@@ -86,7 +86,7 @@ def _play_score(
     check_length(str(score) if seconds is None else f"--for {seconds:g}", end_s)
     plan = offline_plan(set_, threads)
     places = Places(PresetLibrary.of_this_machine(), out)
-    with OfflineEngine(plan, out, self_activating=True) as engine:
+    with OfflineEngine(plan, out, self_activating=True, keep_unfinished=False) as engine:
         engine.record_all()
         player = ScorePlayer(engine, lines, places, str(score))
         return player.play(round(end_s * plan.sample_rate), tell)
@@ -101,4 +101,6 @@ def _report(result: OfflineResult, notes: list[str], as_json: bool, console: Con
         console.print(f"{failed}: {failure}" + (f" ({times} times)" if times > 1 else ""))
     if len(told) > _MOST_TOLD:
         console.print(f"and {len(told) - _MOST_TOLD} more; --json lists them.")
-    console.print(f"{result.samples} samples in {', '.join(result.folders)}")
+    takes = zip(result.take_samples, result.folders, strict=True)
+    written = ", ".join(f"{samples} samples in {folder}" for samples, folder in takes)
+    console.print(written or f"{result.samples} samples rendered; none of them recorded.")

@@ -31,11 +31,19 @@ Progress = Callable[[int, int], None]
 
 @dataclass(slots=True)
 class OfflineResult:
-    """What a rendering came to."""
+    """What a rendering came to.
+
+    Attributes:
+        folders: Of the stems, one for each take.
+        samples: Rendered in all.
+        failures: What could not be carried out.
+        take_samples: The length of each take's stems, in the order of `folders`.
+    """
 
     folders: list[str] = field(default_factory=list)
     samples: int = 0
     failures: list[str] = field(default_factory=list)
+    take_samples: list[int] = field(default_factory=list)
 
 
 def check_length(place: str, length_s: float) -> None:
@@ -67,6 +75,7 @@ class OfflineEngine:
         self_activating: bool,
         make_loader: Callable[[Workshop], ImmediateLoader] = ImmediateLoader,
         failed: Callable[[Failed], None] | None = None,
+        keep_unfinished: bool = True,
     ) -> None:
         """Build everything; nothing has sounded yet.
 
@@ -76,6 +85,8 @@ class OfflineEngine:
             self_activating: Whether what is loaded takes its place at once.
             make_loader: Makes what carries out jobs.
             failed: Takes what could not be carried out; without it that is kept in the result.
+            keep_unfinished: Whether an error leaves the stems whole up to it, or takes them back. What a disk
+                that failed left readable is kept in any case.
 
         Raises:
             SynthhostError: Something in the set cannot be loaded.
@@ -84,6 +95,7 @@ class OfflineEngine:
         self.result = OfflineResult()
         self._out = out
         self._failed = failed or self._keep
+        self._keep_unfinished = keep_unfinished
         self._arithmetic = Arithmetic(plan.threads)
         try:
             factory = make_factory(plan, self._chunk_of)
@@ -110,6 +122,9 @@ class OfflineEngine:
     ) -> None:
         """Close what an error left open; after `finish` there is nothing to do."""
         self._close()
+        if kind is not None and not self._keep_unfinished:
+            for take in [take for take in self._takes if take.error is None]:
+                take.discard()
 
     def record_all(self) -> None:
         """Write stems from the first sample on, straight into the output folder."""
@@ -136,6 +151,7 @@ class OfflineEngine:
             self._close()
         self._check_takes()
         self.result.folders = [take.folder for take in self._takes]
+        self.result.take_samples = [take.samples for take in self._takes]
         self.result.samples = self.renderer.sample
         return self.result
 

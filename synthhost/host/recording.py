@@ -32,7 +32,13 @@ class Recording:
         self.begun = False
         self._writer = StemWriter(folder, stems, sample_rate, format_name, start_sample)
         self._taps = {name: self._writer.tap(name) for name in stems}
+        self._start_sample = start_sample
         self._end_sample: int | None = None
+
+    @property
+    def samples(self) -> int:
+        """Return how long an ended take is in engine time, 0 before. [any thread]"""
+        return 0 if self._end_sample is None else self._end_sample - self._start_sample
 
     @property
     def drops(self) -> int:
@@ -47,6 +53,7 @@ class Recording:
     def begin(self, start_sample: int) -> None:
         """Say where in time the take begins, once that is known for certain. [render thread]"""
         self._writer.place(start_sample)
+        self._start_sample = start_sample
         self.begun = True
 
     def write(self, name: str, block: Audio) -> None:
@@ -66,7 +73,7 @@ class Recording:
         self._writer.close(self._end_sample)
 
     def discard(self) -> None:
-        """Take back the files of a take that never began, and its folder if that is empty then."""
+        """Take back the files of a take, and its folder if that is empty then."""
         self._writer.close()
         for path in self._writer.paths.values():
             path.unlink(missing_ok=True)

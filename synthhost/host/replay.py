@@ -40,8 +40,10 @@ class FaithfulLoader(ImmediateLoader):
         self._done.append(loaded)
 
 
-def replay(journal: Journal, out: Path, progress: Progress) -> OfflineResult:
+def replay(journal: Journal, out: Path, progress: Progress, *, keep_unfinished: bool = True) -> OfflineResult:
     """Render what a journal says, from its first sample to its end.
+
+    An error leaves the stems whole up to it, or, without `keep_unfinished`, none.
 
     Stems go where the journal recorded them, as folders below `out`; all of it when it recorded nothing. The
     failures of the result are those of the session.
@@ -63,6 +65,7 @@ def replay(journal: Journal, out: Path, progress: Progress) -> OfflineResult:
         self_activating=False,
         make_loader=lambda workshop: FaithfulLoader(workshop, journal.activated),
         failed=failed,
+        keep_unfinished=keep_unfinished,
     ) as engine:
         _check_models(engine.renderer, journal)
         if journal.plan.record_folder is not None or not journal.takes:

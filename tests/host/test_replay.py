@@ -130,6 +130,19 @@ def test_an_error_leaves_the_stems_whole_up_to_it(session: Session, tone: Path, 
     np.testing.assert_array_equal(kept, master(tmp_path / "live")[: len(kept)])
 
 
+def test_an_error_can_take_back_the_stems_instead(session: Session, tone: Path, tmp_path: Path) -> None:
+    session.play(
+        (300, StartRecording("/takes/one", "wav32f", 300)), (900, StopRecording(900)), load(tone, at=3000)
+    )
+    tone.unlink()
+    out = tmp_path / "again"
+    out.mkdir()
+    (out / "mine.wav").write_text("put there meanwhile")
+    with pytest.raises(RecordingError):
+        replay(Journal(tmp_path / "live"), out, lambda _done, _all: None, keep_unfinished=False)
+    assert list(out.iterdir()) == [out / "mine.wav"]
+
+
 def test_what_failed_in_the_session_fails_again_and_is_told_as_its_own(
     session: Session, tone: Path, tmp_path: Path
 ) -> None:
@@ -182,7 +195,9 @@ def test_takes_that_began_are_written_again_alone(studio: Path, tmp_path: Path) 
     session = Session(plan_of(studio), tmp_path / "live")
     session.play((300, StartRecording("/takes/one", "wav32f", 300)), (3000, StopRecording(3000)))
     assert Journal(tmp_path / "live").takes == 1
-    assert again(tmp_path).folders == [str(tmp_path / "again" / "one")]
+    result = again(tmp_path)
+    assert result.folders == [str(tmp_path / "again" / "one")]
+    assert result.take_samples == [len(master(tmp_path / "again" / "one"))] != [result.samples]
     np.testing.assert_array_equal(master(tmp_path / "again" / "one"), master(tmp_path / "live" / "one"))
 
 
