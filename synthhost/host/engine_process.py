@@ -212,6 +212,7 @@ class LiveEngine:
         stems = self.renderer.stems
         if stems is not None and stems.error is not None and stems.error != self._stems_error:
             self._stems_error = stems.error
+            self._publish()  # so that another take may begin
             text = f"The recording has ended, the show goes on: {stems.error}"
             self._asides.append(Notice("stems", text, self.renderer.sample))
 
