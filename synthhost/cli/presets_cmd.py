@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 from typing import Annotated, Any
 
 import typer
@@ -15,9 +14,9 @@ from synthhost.checkpoints.package import read_manifest
 from synthhost.core.errors import ConfigError, SynthhostError
 from synthhost.core.params import ParamSpec
 from synthhost.effects.catalogue import CATALOGUE
+from synthhost.host.factory import VoiceFactory
 from synthhost.library.controls import controls_of, latent_dimensions
-from synthhost.library.published import PUBLISHED
-from synthhost.library.shelves import find_model, shelves
+from synthhost.library.shelves import find_model
 from synthhost.schema.checks import check_preset
 from synthhost.schema.preset import PlacedPreset, start_values
 from synthhost.schema.preset_library import PresetLibrary
@@ -25,6 +24,8 @@ from synthhost.sources.latent import dimension
 from synthhost.sources.registry import source_params
 
 app = typer.Typer(help="Presets and sets: list, show, check.", no_args_is_help=True)
+
+_CHECKED_RATE = 48_000  # Hz; whether something can be built does not depend on it
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -61,13 +62,14 @@ def show_command(
 def check_command(
     files: Annotated[
         list[str] | None,
-        typer.Argument(help="Presets or sets, by file or name; all presets if none is given."),
+        typer.Argument(help="Presets or sets, by file or name; everything if none is given."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check that presets and sets can be played here; the exit code is 1 where one cannot."""
     library = PresetLibrary.of_this_machine()
-    told = {name: problems_of(name, library, known_models()) for name in files or library.names()}
+    factory = VoiceFactory(_CHECKED_RATE, 0, lambda _reference, runner: runner.spec.chunk_unit)
+    told = {name: problems_of(name, library, factory) for name in files or _everything(library)}
     if as_json:
         rows = [{"file": name, "ok": not problems, "problems": problems} for name, problems in told.items()]
         typer.echo(json.dumps(rows, indent=2))
@@ -78,41 +80,63 @@ def check_command(
         raise typer.Exit(1)
 
 
-def problems_of(reference: str, library: PresetLibrary, models: Collection[str] | None = None) -> list[str]:
+def problems_of(reference: str, library: PresetLibrary, factory: VoiceFactory | None = None) -> list[str]:
     """Return everything in a preset or set that cannot be played here, a sentence each with its place.
 
     Args:
-        reference: A name or file of a preset, or the file of a set.
-        library: Where presets are found by name.
-        models: Names of the known models; None leaves models unchecked.
+        reference: A name or file of a preset or set.
+        library: Where they are found by name.
+        factory: Builds what is found well, as a live run would; None leaves models unchecked.
     """
     try:
         placed = library.load_any(reference)
         presets = [placed] if isinstance(placed, PlacedPreset) else library.presets_of(placed).values()
     except ConfigError as error:
         return str(error).splitlines()
-    return [problem for preset in presets for problem in _unplayable(preset, models)]
+    return [problem for preset in presets for problem in _unplayable(preset, factory)]
 
 
-def known_models() -> set[str]:
-    """Return the names of the models on this machine and of those that can be pulled."""
-    return {folder.name for shelf in shelves() for folder in shelf.models()} | set(PUBLISHED)
+def _everything(library: PresetLibrary) -> list[str]:
+    """Return what names every preset and set there is; a set of a preset's name goes by its file."""
+    presets = library.names()
+    sets = (str(library.find_set(name)) if name in presets else name for name in library.set_names())
+    return [*presets, *sets]
 
 
-def _unplayable(placed: PlacedPreset, models: Collection[str] | None) -> list[str]:
+def _unplayable(placed: PlacedPreset, factory: VoiceFactory | None) -> list[str]:
     effects = {name: {spec.name: spec for spec in effect.params} for name, effect in CATALOGUE.items()}
-    problems = check_preset(
+    problems = _model_problems(placed) if factory is not None else []
+    problems += check_preset(
         placed.preset,
         source_params={spec.name: spec for spec in _params(placed)},
         effect_params=effects,
-        models=models,
+        models=None,
     )
     problems += [
         f"source.{key}: there is no sound file {path}. Check the path from the preset's folder."
         for key, path in placed.sound_paths().items()
         if not path.is_file()
     ]
-    return [placed.told(problem) for problem in problems]
+    told = [placed.told(problem) for problem in problems]
+    return told if told or factory is None else _build_problems(placed, factory)
+
+
+def _model_problems(placed: PlacedPreset) -> list[str]:
+    try:
+        find_model(placed.model_reference())
+    except SynthhostError as error:
+        return [f"model: {error}"]
+    return []
+
+
+def _build_problems(placed: PlacedPreset, factory: VoiceFactory) -> list[str]:
+    """Return why a preset in which nothing is written wrong cannot be built: model, options, sounds."""
+    try:
+        factory.build(placed.absolute().as_json(), 0, None)
+    except SynthhostError as error:
+        where = f"{placed.place}: {placed.inside}" if placed.inside else placed.place
+        return [f"{where}: {line}" for line in str(error).splitlines()]
+    return []
 
 
 def _params(placed: PlacedPreset) -> tuple[ParamSpec, ...]:

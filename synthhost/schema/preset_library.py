@@ -46,6 +46,11 @@ class PresetLibrary:
         """
         return _find(name, "preset", _files(self.folders), self.folders)
 
+    def find_set(self, name: str) -> Path:
+        """Return the file of a set; as `find`."""
+        folders = [folder / _SETS for folder in self.folders]
+        return _find(name, "set", _files(folders), folders)
+
     def load(self, reference: str, folder: Path | None = None) -> PlacedPreset:
         """Read a preset by name or path.
 
@@ -64,12 +69,16 @@ class PresetLibrary:
         """Read a set by name or path; as `load`."""
         if is_path(reference):
             return load_set(_path(reference, folder))
-        folders = [place / _SETS for place in self.folders]
-        return load_set(_find(reference, "set", _files(folders), folders))
+        return load_set(self.find_set(reference))
 
     def load_any(self, reference: str) -> PlacedPreset | PlacedSet:
-        """Read a preset by name, or the file of a preset or set, whichever its header says."""
-        path = Path(reference) if is_path(reference) else self.find(reference)
+        """Read a preset or set by name, or a file, whichever its header says; of one name the preset wins."""
+        if is_path(reference):
+            path = Path(reference)
+        elif reference in self.set_names() and reference not in self.names():
+            path = self.find_set(reference)
+        else:
+            path = self.find(reference)
         kind = header_kind(read_text(path), str(path))
         return load_set(path) if kind == Set.kind else load_preset(path)
 
