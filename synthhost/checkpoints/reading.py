@@ -6,6 +6,7 @@ import hashlib
 import re
 import shlex
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -140,10 +141,24 @@ def program_refused(path: Path) -> str:
 
 def _check_zip(path: Path, size: int) -> None:
     names = zip_names(path, path, size)
+    _check_sums(path)
     if holds_program(names):
         raise CheckpointError(program_refused(path))
     if "data.pkl" not in names:
         raise CheckpointError(f"{path}: is a zip, but not one torch.save writes. Name the file inside it.")
+
+
+def _check_sums(path: Path) -> None:
+    """Refuse a zip whose parts are not what was put in: torch itself does not look."""
+    try:
+        with zipfile.ZipFile(path) as opened:
+            damaged = opened.testzip()
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError) as error:
+        raise CheckpointError(
+            f"{path}: damaged or cut short ({first_line(error)}). Fetch it again."
+        ) from error
+    if damaged is not None:
+        raise CheckpointError(f"{path}: damaged: its part {damaged!r} fails its checksum. Fetch it again.")
 
 
 def _load_torch(path: Path) -> Any:

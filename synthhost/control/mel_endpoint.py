@@ -32,7 +32,8 @@ def mel_endpoint(address: str, name: str, track: Mapping[str, Any]) -> Endpoint:
     def accept(call: Call) -> list[Action]:
         if track.get("source") != "frames" and not track.get("cue"):
             raise OscError(
-                f"track {name!r} plays a tape and takes no frames; load a preset of kind 'frames'."
+                f"track {name!r} has a source of kind {track.get('source')!r} and takes no frames; load a "
+                "preset of kind 'frames'."
             )
         index, frames = read_mel(call.args, bands, mel)
         return [PushMel(name, index, frames, call.at_sample, call.origin)]

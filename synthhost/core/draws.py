@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol, Self
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from synthhost.core.errors import FeatureError
 from synthhost.core.noise import normals, uniforms
+
+_RANGES = MappingProxyType({"noise": (-1e3, 1e3), "uniforms": (0.0, 1.0)})
 
 
 class Draws(Protocol):
@@ -139,10 +142,17 @@ def _tape(name: str, values: ArrayLike | None, streams: int | None) -> NDArray[n
     except (TypeError, ValueError) as error:
         raise FeatureError(f"{name}: no array of numbers ({error}).") from error
     tape = _laid_out(given, streams)
+    if streams == 0:
+        raise FeatureError(f"{name}: this model draws none of it. Leave {name}= out.")
     if tape is None or not np.isfinite(tape).all():
         wanted = "streams" if streams is None else str(streams)
         raise FeatureError(
             f"{name}: a tape of shape {list(given.shape)}; give finite numbers, [{wanted}, indices]."
+        )
+    low, high = _RANGES[name]
+    if tape.min() < low or tape.max() > high:
+        raise FeatureError(
+            f"{name}: values from {tape.min():g} to {tape.max():g}; they must lie in {low:g} to {high:g}."
         )
     return tape
 

@@ -57,8 +57,15 @@ class OptionSpec:
         return int(value)
 
     def _text(self, value: object) -> str:
-        if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+        if isinstance(value, int | float) and not isinstance(value, bool) and not self.choices:
+            value = repr(value)  # a list of one number
+        if not isinstance(value, str):
             raise ConfigError(f"{self.name}: expected a line of text, got {str(value)[:60]!r}.")
+        if len(value) > _LONGEST_TEXT:
+            raise ConfigError(
+                f"{self.name}: {len(value)} letters; the most are {_LONGEST_TEXT}."
+                f"{' Write the numbers into a .npy file and name that.' if self.file_of_numbers else ''}"
+            )
         if self.choices and value not in self.choices:
             raise ConfigError(
                 f"{self.name}: there is no {value[:60]!r}.{suggestion(value, self.choices)} "

@@ -136,7 +136,9 @@ class ScorePlayer:
         renderer = self._engine.renderer
         if self._table is None or self._revision != renderer.revision:
             self._revision = renderer.revision
-            description = describe(renderer, self._engine.plan)
+            description = describe(renderer, self._engine.plan) | {
+                "recording": None
+            }  # a take may begin at any time
             self._table = AddressTable(
                 description, self._places.preset_body, self._places.sound, self._places.take
             )

@@ -8,8 +8,9 @@ from numpy.typing import ArrayLike
 from synthhost.core.arrays import Audio, Features
 from synthhost.core.errors import FeatureError
 from synthhost.core.specs import ModelSpec
+from synthhost.library.numbers import float32_array, whole
 
-_LONGEST_SAMPLES = 1 << 31
+LONGEST_SAMPLES = 1 << 31
 
 
 def checked_features(spec: ModelSpec, features: ArrayLike | None) -> Features:
@@ -22,11 +23,7 @@ def checked_features(spec: ModelSpec, features: ArrayLike | None) -> Features:
     wanted = f"{spec.name} takes [{spec.bands} {what}, frames]"
     if features is None:
         raise FeatureError(f"nothing was given to render; {wanted}.")
-    try:
-        with np.errstate(over="ignore"):  # numbers beyond float32 become infinite and are named below
-            frames = np.asarray(features, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise FeatureError(f"these features are not numbers ({error}); {wanted}.") from error
+    frames = float32_array("features", features, wanted)
     if frames.ndim != 2 or frames.shape[0] != spec.bands:
         turned = " Transpose them." if frames.ndim == 2 and frames.shape[1] == spec.bands else ""
         raise FeatureError(f"features of shape {list(frames.shape)}, but {wanted}.{turned}")
@@ -45,8 +42,7 @@ def free_features(spec: ModelSpec, features: ArrayLike | None, samples: int | No
     """
     if features is not None:
         raise FeatureError(f"{spec.name} runs by itself and takes no features; give samples=.")
-    if samples is None or isinstance(samples, bool) or not 1 <= samples <= _LONGEST_SAMPLES:
-        raise FeatureError(f"samples is {samples!r}; say how many to make, at least 1.")
+    samples = whole("samples", samples, 1, LONGEST_SAMPLES)
     if spec.look_ahead_samples and samples % spec.hop_samples:
         raise FeatureError(
             f"{spec.name} looks at both sides of a sample and its edges lie on multiples of "
@@ -65,7 +61,7 @@ def clip_features(spec: ModelSpec, latent: ArrayLike | None) -> Features:
     wanted = f"{spec.name} makes a clip from latent=[{spec.bands}]"
     if latent is None:
         raise FeatureError(f"{wanted}; none was given.")
-    vector = np.asarray(latent, dtype=np.float32)
+    vector = float32_array("latent", latent, wanted)
     if vector.ndim == 1:
         vector = vector[:, None]
     if vector.shape not in ((spec.bands, 1), (spec.bands, spec.clip_frames)):

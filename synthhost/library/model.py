@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,10 +19,18 @@ from synthhost.core.errors import ConfigError, FeatureError
 from synthhost.core.options import OptionSpec, OptionValue, settled
 from synthhost.core.seams import Runner
 from synthhost.core.specs import ModelSpec
+from synthhost.families.family import TEMPERATURE
 from synthhost.families.registry import family
 from synthhost.features.mel import mel_spectrogram
-from synthhost.library.given import checked_features, clip_features, free_features, mixed_to_mono
+from synthhost.library.given import (
+    LONGEST_SAMPLES,
+    checked_features,
+    clip_features,
+    free_features,
+    mixed_to_mono,
+)
 from synthhost.library.number_files import with_files_read
+from synthhost.library.numbers import finite, whole
 from synthhost.schema.manifest import Certificate, Manifest
 from synthhost.streaming.playable import Playable
 from synthhost.streaming.script import Script
@@ -29,6 +38,7 @@ from synthhost.streaming.timing import burst_samples, look_ahead_samples, recept
 
 _CHUNK_SAMPLES = 8192  # computed at a time where nothing else is said: bounds the working memory of a render
 _MAX_SAMPLE_RATE = 768_000
+_LARGEST_SEED = (1 << 63) - 1
 
 
 class Model:
@@ -102,7 +112,7 @@ class Model:
 
         Args:
             features: `[bands, frames]` for models that take mel frames.
-            samples: How long, for models that run by themselves.
+            samples: How long, for models that run by themselves; of others the first so many.
             latent: `[dimensions]` for a clip, `[dimensions, frames]` for models that take a latent stream.
             seed: Of the chance that the model uses, if any.
             temperature: How far that chance reaches; 0 takes the likeliest value.
@@ -132,13 +142,15 @@ class Model:
                 uniforms=uniforms,
             )
         frames, hop = self._frames(features, samples, latent), self.spec.hop_samples
-        draws: Draws = SeededDraws.of(seed)
+        if samples is not None:
+            samples = whole("samples", samples, 1, frames.shape[1] * hop)
+        draws: Draws = SeededDraws.of(whole("seed", seed, -_LARGEST_SEED, _LARGEST_SEED))
         if noise is not None or uniforms is not None:
             streams = self.runner.noise_streams, self.runner.uniform_streams
             tapes = TapeDraws.of(noise, uniforms, *streams)
             draws = tapes if samples is None else tapes.lengthened(samples, frames.shape[1] * hop)
         stream = self.stream(chunk_frames, draws=draws)
-        if temperature != 1.0:
+        if finite("temperature", temperature, 0.0, TEMPERATURE.maximum) != 1.0:
             stream.set_control("temperature", temperature)
         sound = np.concatenate([stream.push(frames), stream.flush()])
         return sound if samples is None else sound[:samples]
@@ -156,9 +168,10 @@ class Model:
         Raises:
             FeatureError: If `chunk_frames` is less than 1.
         """
-        frames = max(_CHUNK_SAMPLES // self.spec.hop_samples, 1) if chunk_frames is None else chunk_frames
-        if frames < 1:
-            raise FeatureError(f"chunk_frames is {chunk_frames}; it must be at least 1.")
+        frames = max(_CHUNK_SAMPLES // self.spec.hop_samples, 1)
+        if chunk_frames is not None:
+            frames = whole("chunk_frames", chunk_frames, 1, LONGEST_SAMPLES)
+        seed = whole("seed", seed, -_LARGEST_SEED, _LARGEST_SEED)
         return ModelStream(self, frames, draws or SeededDraws.of(seed))
 
     def mel(self, audio: Audio, sample_rate: int) -> Features:
@@ -216,11 +229,14 @@ class Model:
         return mono
 
     def _frames(self, features: ArrayLike | None, samples: int | None, latent: ArrayLike | None) -> Features:
+        if features is not None and latent is not None:
+            raise FeatureError(f"{self.spec.name}: features and latent were given; give one of them.")
+        given = features if latent is None else latent
         if self.spec.clip_frames:
-            return clip_features(self.spec, features if latent is None else latent)
+            return clip_features(self.spec, given)
         if self.spec.bands == 0:
-            return free_features(self.spec, features, samples)
-        checked = checked_features(self.spec, features if latent is None else latent)
+            return free_features(self.spec, given, samples)
+        checked = checked_features(self.spec, given)
         if checked.shape[1] == 0:
             raise FeatureError(f"{self.spec.name}: there are no frames to render. Give at least one.")
         return checked
@@ -240,12 +256,14 @@ class ModelStream:
 
         Raises:
             ConfigError: The model's streams can be told no such thing.
+            FeatureError: The value is no finite number.
         """
         known = {spec.name: spec for spec in self._model.runner.controls}
         if name not in known:
             listed = ", ".join(known) or "none"
             raise ConfigError(f"{self._model.spec.name} has no control {name!r}. It has: {listed}.")
-        self._model.runner.set_control(self._state, name, known[name].clamp(value))
+        held = known[name].clamp(finite(name, value, -math.inf, math.inf))
+        self._model.runner.set_control(self._state, name, held)
 
     def push(self, features: ArrayLike) -> Audio:
         """Take the next frames, `[bands, frames]` or none, and return the sound now decided, `[samples]`.

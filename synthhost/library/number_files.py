@@ -66,9 +66,9 @@ def numbers_in(path: Path, option: str) -> list[float]:
 
 def _array(path: Path, place: str) -> list[float]:
     try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ConfigError(f"{place}: is no array of numbers ({error}).") from error
+        values = np.load(path, mmap_mode="r", allow_pickle=False)  # a header asks for no more than is there
+    except (OSError, ValueError, EOFError, OverflowError, MemoryError) as error:
+        raise ConfigError(f"{place}: is no array of numbers as numpy.save writes one.") from error
     return _plain(values, place)
 
 

@@ -276,7 +276,7 @@ def test_what_is_scaled_into_0_to_1_takes_no_plain_logarithms() -> None:
 
 
 def test_a_tape_track_says_why_it_takes_no_frames(table: AddressTable) -> None:
-    with pytest.raises(OscError, match="plays a tape"):
+    with pytest.raises(OscError, match="of kind 'tape'"):
         asked(table, "/track/voice/mel", *(0.0,) * 80)
 
 

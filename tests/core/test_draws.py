@@ -34,7 +34,9 @@ def test_a_tape_recorded_index_by_index_is_turned() -> None:
     tape = np.arange(12.0).reshape(3, 4)
     for given in (tape, tape.T, tape[:, None, :], tape[:, None, :, None]):
         assert TapeDraws.of(given, None, noise_streams=3).normals(2, 1, 2).tolist() == [[9.0, 10.0]]
-    assert TapeDraws.of(None, tape[0][:, None], level_streams=1).uniforms(0, 1, 2).tolist() == [[1.0, 2.0]]
+    assert TapeDraws.of(None, tape[0][:, None] / 4, level_streams=1).uniforms(0, 1, 2).tolist() == [
+        [0.25, 0.5]
+    ]
     with pytest.raises(FeatureError, match=r"give finite numbers, \[5, indices\]"):
         TapeDraws.of(tape, None, noise_streams=5)
 
@@ -60,3 +62,14 @@ def test_a_tape_need_not_reach_what_is_made_and_cut_away() -> None:
     assert tape.lengthened(heard=3, made=5).normals(0, 0, 5).tolist()[0][:3] == [1.0, 2.0, 3.0]
     with pytest.raises(FeatureError, match="ends before index 5"):
         tape.lengthened(heard=4, made=5).normals(0, 0, 5)
+
+
+@pytest.mark.parametrize(("noise", "levels"), [([0.0, 1e30], None), (None, [0.5, 1.5]), (None, [-0.1])])
+def test_a_tape_of_values_that_are_never_drawn_is_refused(noise: object, levels: object) -> None:
+    with pytest.raises(FeatureError, match="must lie in"):
+        TapeDraws.of(noise, levels)  # type: ignore[arg-type]
+
+
+def test_a_tape_that_nothing_draws_from_is_refused() -> None:
+    with pytest.raises(FeatureError, match="draws none of it"):
+        TapeDraws.of([0.5], None, noise_streams=0)

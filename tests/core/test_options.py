@@ -51,8 +51,8 @@ def test_what_is_not_said_is_the_default() -> None:
         ({"steps": True}, "expected a number"),
         ({"scale": 2}, "lies outside 0 to 1"),
         ({"mode": "exactly"}, "Did you mean 'exact'"),
-        ({"schedule": 5}, "expected a line of text"),
-        ({"schedule": "x" * 5000}, "expected a line of text"),
+        ({"schedule": True}, "expected a line of text"),
+        ({"schedule": "x" * 5000}, "5000 letters; the most are 4000"),
     ],
 )
 def test_what_cannot_be_meant_gets_a_sentence(given: dict[str, object], sentence: str) -> None:
@@ -79,3 +79,7 @@ def test_a_preset_names_its_model_with_its_options() -> None:
     assert (
         model_of({"model": "glow", "options": {"steps": 6, "mode": "window"}}) == "glow?mode=window&steps=6"
     )
+
+
+def test_a_list_of_one_number_is_text_too() -> None:
+    assert settled((TEXT,), without_options("glow?schedule=0.1")[1], "m") == {"schedule": "0.1"}

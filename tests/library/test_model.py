@@ -108,7 +108,7 @@ def test_streams_do_not_hear_each_other_and_begin_anew_after_a_flush(model: Mode
         (np.where(np.arange(40).reshape(10, 4) == 14, np.nan, 0.0), "band 3 of frame 2"),
         (np.where(np.arange(40).reshape(10, 4) == 14, np.inf, 0.0), "band 3 of frame 2"),
         (np.full((10, 2), 1e300), "band 0 of frame 0"),
-        ([["a"]], "not numbers"),
+        ([["a"]], "no array of real numbers"),
     ],
 )
 def test_wrong_features_are_explained(model: Model, features: np.ndarray, words: str) -> None:
@@ -127,9 +127,9 @@ def test_a_refused_push_leaves_the_stream_as_it_was(model: Model) -> None:
 
 @pytest.mark.parametrize("chunk_frames", [0, -1])
 def test_a_chunk_of_nothing_is_refused(model: Model, chunk_frames: int) -> None:
-    with pytest.raises(FeatureError, match="at least 1"):
+    with pytest.raises(FeatureError, match="whole number from 1"):
         model.render(mel(4), chunk_frames=chunk_frames)
-    with pytest.raises(FeatureError, match="at least 1"):
+    with pytest.raises(FeatureError, match="whole number from 1"):
         model.stream(chunk_frames=chunk_frames)
 
 
@@ -161,6 +161,34 @@ def test_sound_becomes_features_of_the_models_own_convention(convention: str) ->
 def test_sound_that_has_no_features_is_refused(model: Model, sound: np.ndarray, rate: int) -> None:
     with pytest.raises(FeatureError):
         model.mel(sound, rate)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"samples": 0}, "samples is 0"),
+        ({"samples": -1}, "samples is -1"),
+        ({"samples": 10**7}, "samples is 10000000"),
+        ({"samples": "10"}, "samples is '10'"),
+        ({"seed": 1.5}, "seed is 1.5"),
+        ({"seed": 2**64}, "seed is"),
+        ({"temperature": float("nan")}, "temperature is nan"),
+        ({"temperature": -1}, "temperature is -1"),
+        ({"chunk_frames": 2.5}, "chunk_frames is 2.5"),
+        ({"latent": [1.0]}, "give one of them"),
+        ({"noise": [0.1, 0.2]}, "draws none of it"),
+    ],
+)
+def test_what_a_render_cannot_mean_gets_a_sentence(
+    model: Model, given: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(FeatureError, match=sentence):
+        model.render(mel(4), **given)
+
+
+def test_complex_features_lose_no_half(model: Model) -> None:
+    with pytest.raises(FeatureError, match="no array of real numbers"):
+        model.render(mel(4) + 1j)
 
 
 def test_a_certificate_measures_what_the_network_promises(monkeypatch: pytest.MonkeyPatch) -> None:
