@@ -48,7 +48,7 @@ def look_ahead_by_disturbance(model: Model) -> int:
     if isinstance(model.playable, Script):
         return _look_ahead_by_change(model)
     spec, block = model.spec, model.playable.timed
-    middle = -(-spec.look_ahead_samples // spec.hop_samples) + _ROOM_FRAMES  # more would show, too
+    middle = spec.receptive_frames + _ROOM_FRAMES  # beyond what a mirrored start hears of it
     frames = spec.clip_frames or middle + _ROOM_FRAMES
     middle = min(middle, frames // 2) if spec.clip_frames else middle
     x = torch.zeros(1, frames, spec.bands)

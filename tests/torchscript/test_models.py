@@ -227,16 +227,19 @@ def test_the_commands_trust_a_folder_from_elsewhere(make: Make, tmp_path: Path) 
     assert load_model("codec").spec.bands == 3
 
 
-def test_a_preset_is_checked_against_the_attributes_without_running_anything(
+def test_a_preset_is_checked_against_the_attributes_and_the_trust(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import_model(make("Rated"), name="codec", allow_code=True)
-    (tmp_path / "home" / "trusted.txt").unlink()
     monkeypatch.setenv("SYNTHHOST_PRESETS", str(tmp_path))
     preset = "synthhost: preset/1\nname: x\nmodel: codec\nsource: {kind: latent, params: {%s}}\n"
     (tmp_path / "good.yaml").write_text(preset % "latent.2: 1, gain: 0.5, tilt.0: 3, hold: false")
     (tmp_path / "bad.yaml").write_text(preset % "latent.3: 1, gian: 0.5, tilt.0: 300")
     assert told("presets", "check", "good") == (0, "good: can be played.\n ")
+    (tmp_path / "home" / "trusted.txt").unlink()
+    code, said = told("presets", "check", "good")  # as live, which would refuse it too
+    assert code == 1
+    assert "it was not run" in " ".join(said.split())
     code, said = told("presets", "check", "bad")
     assert code == 1
     assert "'latent.3' is not known" in said
