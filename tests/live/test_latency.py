@@ -100,7 +100,7 @@ def test_measured_is_what_the_ledger_says(
     assert live.stop() == 0, live.said()
     if underruns:
         pytest.skip("the machine was too busy to play 150 ms ahead: the sound has gaps")
-    zero_s = min(zeros_s)  # the sink may wake late, never early
+    zero_s = float(np.quantile(zeros_s, 0.1))  # the sink may wake late, never early; a read may be torn
     heard = soundfile.read(out, dtype="float32", always_2d=True)[0][:, 0]
     monkeypatch.setenv("SYNTHHOST_HOME", clear.env["SYNTHHOST_HOME"])
     monkeypatch.setenv("SYNTHHOST_PRESETS", clear.env["SYNTHHOST_PRESETS"])
