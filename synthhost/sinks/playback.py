@@ -55,6 +55,7 @@ class Playback:
         """
         for begin in range(0, out.shape[0], _MAX_CALL_SAMPLES):
             self._fill_part(out[begin : begin + _MAX_CALL_SAMPLES])
+        self._status["sink_clock_ns"] = 0  # who reads now sees that the two do not belong together
         self._status["sink_sample"] = self._position
         self._status["sink_clock_ns"] = self._status["sink_beat_ns"] = monotonic_ns()
 

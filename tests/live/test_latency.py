@@ -100,7 +100,7 @@ def test_measured_is_what_the_ledger_says(
     assert live.stop() == 0, live.said()
     if underruns:
         pytest.skip("the machine was too busy to play 150 ms ahead: the sound has gaps")
-    zero_s = float(np.quantile(zeros_s, 0.1))  # the sink may wake late, never early; a read may be torn
+    zero_s = min(zeros_s)  # the sink may wake late, never early
     heard = soundfile.read(out, dtype="float32", always_2d=True)[0][:, 0]
     monkeypatch.setenv("SYNTHHOST_HOME", clear.env["SYNTHHOST_HOME"])
     monkeypatch.setenv("SYNTHHOST_PRESETS", clear.env["SYNTHHOST_PRESETS"])
@@ -157,7 +157,7 @@ def moved(live: Any, shared: Shared, control: Control, zeros_s: list[float]) -> 
     next_s = time.monotonic() + _GAP_S
     while len(sent_s) < _MESSAGES:
         clock_ns, sample = int(shared.status["sink_clock_ns"]), int(shared.status["sink_sample"])
-        if clock_ns == int(shared.status["sink_clock_ns"]):
+        if clock_ns and clock_ns == int(shared.status["sink_clock_ns"]):
             zeros_s.append(clock_ns * 1e-9 - (sample - _BLOCK) / _RATE)
         if time.monotonic() >= next_s:
             value = control.displaced if len(sent_s) % 2 == 0 else 0.0

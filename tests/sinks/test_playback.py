@@ -292,3 +292,32 @@ def check(heard: list[Audio]) -> None:
         assert np.isfinite(whole).all()
         assert np.abs(whole).max() <= LEVEL * (1 + 1e-6)
         assert whole.shape[1] == 1 or largest_step(whole) <= LARGEST_STEP
+
+
+class Watched:
+    """A status page that notes what a reader sees of the sink's clock after every single write."""
+
+    def __init__(self, page: StatusPage) -> None:
+        self.page = page
+        self.seen: list[tuple[int, int]] = []
+
+    def __getitem__(self, name: str) -> Any:
+        return self.page[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.page[name] = value
+        self.seen.append((int(self.page["sink_clock_ns"]), int(self.page["sink_sample"])))
+
+
+def test_a_clock_is_never_seen_with_another_calls_sample(show: Show) -> None:
+    watched = Watched(show.status)
+    playback = Playback(show.ring, watched, RATE)  # type: ignore[arg-type]
+    for _ in range(5):
+        show.keep_ahead()
+        playback.fill(np.zeros((BLOCK, 4), dtype=np.float32))
+    samples_of: dict[int, set[int]] = {}
+    for clock_ns, sample in watched.seen:
+        samples_of.setdefault(clock_ns, set()).add(sample)
+    samples_of.pop(0)  # says itself that the two do not belong together
+    assert len(samples_of) == 5
+    assert all(len(samples) == 1 for samples in samples_of.values())
