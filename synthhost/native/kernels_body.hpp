@@ -14,7 +14,7 @@ constexpr std::size_t kLanes = SYNTHHOST_LANES;
 
 #if defined(__GNUC__)  // GCC and Clang: arithmetic on vectors is part of the language
 typedef float Lanes __attribute__((vector_size(4 * SYNTHHOST_LANES)));
-inline Lanes splat(float value) { return Lanes{} + value; }
+inline Lanes splat(float value) { return value - Lanes{}; }  // 0 + value would cost an addition: of -0.0 it is 0.0
 #else
 struct Lanes {
   float of[kLanes];
