@@ -16,6 +16,7 @@ from synthhost.core.draws import Draws, SeededDraws
 from synthhost.core.errors import FeatureError
 from synthhost.core.params import ParamSpec
 from synthhost.core.specs import ModelSpec
+from synthhost.native.processor import processor_in_use
 from synthhost.streaming.autoregressive import Autoregressive
 from synthhost.streaming.block import State
 from synthhost.streaming.kernels import pack_for
@@ -42,10 +43,12 @@ class LoopRunner:
     """One autoregressive model on the processor.
 
     Raises:
-        ConfigError: `spec` says something else than the network does.
+        ConfigError: `spec` says something else than the network does, or SYNTHHOST_PROCESSOR names a level
+            that cannot run here.
     """
 
     def __init__(self, spec: ModelSpec, network: Autoregressive, controls: tuple[ParamSpec, ...]) -> None:
+        processor_in_use()  # refuses a level that cannot run before anything is laid out
         self.spec = spec
         self.controls = controls
         self._conditioner = network.conditioner.eval()

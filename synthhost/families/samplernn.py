@@ -19,7 +19,7 @@ from synthhost.families.family import SEED, TEMPERATURE, Family
 from synthhost.families.samplernn_hyper import HOP_SAMPLES, SampleRnnHyper
 from synthhost.families.weights import fill_parameters
 from synthhost.native._loops import SampleRnnLoop
-from synthhost.streaming.autoregressive import Autoregressive, SampleLoop
+from synthhost.streaming.autoregressive import Autoregressive
 from synthhost.streaming.repeat import Repeat
 
 
@@ -70,7 +70,7 @@ class SampleRnn(Autoregressive):
         predicted: Tensor = self.sample_level_mlp(recent, condition)
         return predicted, after
 
-    def loop(self) -> SampleLoop:
+    def loop(self, *, level: str = "") -> SampleRnnLoop:
         """Lay the weights out for the compiled loop; again after weights changed."""
         tiers, mlp = self._tiers, self.sample_level_mlp
         return SampleRnnLoop(
@@ -88,6 +88,7 @@ class SampleRnn(Autoregressive):
             hidden_bias=_array(mlp.hidden.bias),
             output=_array(mlp.output.weight[:, :, 0]),
             output_bias=_array(mlp.output.bias),
+            level=level,
         )
 
     def _frames(self, ids: Tensor, span: int) -> Tensor:

@@ -13,7 +13,9 @@ from synthhost.families.wavenet_hyper import WavenetHyper
 from synthhost.native._loops import WavenetLoop
 
 
-def wavenet_loop(hyper: WavenetHyper, tensors: Mapping[str, Tensor], speaker: Tensor | None) -> WavenetLoop:
+def wavenet_loop(
+    hyper: WavenetHyper, tensors: Mapping[str, Tensor], speaker: Tensor | None, *, level: str = ""
+) -> WavenetLoop:
     """Return the recurrence of one network.
 
     What does not change from sample to sample is folded: the scales of skips and residuals into the layers'
@@ -23,6 +25,7 @@ def wavenet_loop(hyper: WavenetHyper, tensors: Mapping[str, Tensor], speaker: Te
         hyper: Its shape.
         tensors: Its weights by published name, as `tensor_names` of the family tells.
         speaker: The speaker's vector, `[channels]`, if there is one.
+        level: Which of the processor's instructions it uses; empty: the best, or as the environment says.
     """
     with torch.no_grad():
         layers = [_Layer(hyper, tensors, index, speaker) for index in range(len(hyper.dilations))]
@@ -48,6 +51,7 @@ def wavenet_loop(hyper: WavenetHyper, tensors: Mapping[str, Tensor], speaker: Te
             de_emphasis=hyper.output.de_emphasis,
             gain=hyper.output.gain,
             start=hyper.output.start,
+            level=level,
         )
 
 

@@ -6,7 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 def processor_level() -> str:
-    """Return what the loops run on: "x86-64-v4", "x86-64-v3", or "baseline" for any processor."""
+    """Return what the loops run on: "x86-64-v4", "x86-64-v3", or "baseline" for any processor.
+
+    It is the best that this processor runs, or what the environment's SYNTHHOST_PROCESSOR names, read once.
+
+    Raises:
+        ValueError: That names a level which is unknown or cannot run here.
+    """
+
+def processor_levels() -> list[str]:
+    """Return all levels that can run here, the plainest first."""
 
 class WavenetState:
     """What one voice of a WaveNet remembers."""
@@ -39,6 +48,7 @@ class WavenetLoop:
         de_emphasis: Pole of the filter that undoes pre-emphasis; 0: none.
         gain: On the sound, last.
         start: What the network hears first: an id, or a value.
+        level: Of `processor_levels()`; empty: the one in use.
 
     Attributes:
         conditions: Channels that condition a sample.
@@ -71,6 +81,7 @@ class WavenetLoop:
         de_emphasis: float,
         gain: float,
         start: float,
+        level: str = "",
     ) -> None: ...
     @property
     def conditions(self) -> int: ...
@@ -153,6 +164,7 @@ class SampleRnnLoop:
         hidden_bias: `[dim]`.
         output: Behind a rectifier, `[levels, dim]`.
         output_bias: `[levels]`.
+        level: Of `processor_levels()`; empty: the one in use.
 
     Attributes:
         conditions: 0, it runs by itself.
@@ -180,6 +192,7 @@ class SampleRnnLoop:
         hidden_bias: NDArray[np.float32],
         output: NDArray[np.float32],
         output_bias: NDArray[np.float32],
+        level: str = "",
     ) -> None: ...
     @property
     def conditions(self) -> int: ...

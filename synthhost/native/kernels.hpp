@@ -1,9 +1,11 @@
-// The inner loops, compiled once for each level of processor and chosen when the module is loaded.
+// The inner loops, compiled once for each level of processor and chosen at run time.
 //
 // A sum never depends on how many vectors are computed together, so any chunking gives the same bits.
 #pragma once
 
 #include <cstddef>
+
+#include "processor.hpp"
 
 namespace synthhost {
 
@@ -12,8 +14,6 @@ inline constexpr std::size_t kPanel = 32;
 inline constexpr std::size_t kHalfPanel = 16;
 
 struct Kernels {
-  const char* level;  // "x86-64-v4", "x86-64-v3", or "baseline" for any processor
-
   // y += W x; `outputs` as padded by PackedMatrix, `y` has room for all of them.
   void (*product)(const float* packed, std::size_t inputs, std::size_t outputs, const float* x, float* y);
 
@@ -34,7 +34,7 @@ struct Kernels {
   void (*exponentials)(const float* x, float peak, double sharpness, double* y, std::size_t count);
 };
 
-// The best of what this processor can run.
-const Kernels& kernels();
+// Those of one level, which must be one of `processor_levels()`.
+const Kernels& kernels(ProcessorLevel level);
 
 }  // namespace synthhost

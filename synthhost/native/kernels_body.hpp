@@ -1,5 +1,4 @@
-// The inner loops' text, included once for each level with SYNTHHOST_LEVEL, SYNTHHOST_LEVEL_NAME and
-// SYNTHHOST_LANES set. Nothing here comes from the standard library's templates: a copy of one that was
+// The inner loops' text, included once for each level with SYNTHHOST_LEVEL and SYNTHHOST_LANES set. Nothing here comes from the standard library's templates: a copy of one that was
 // compiled for a newer processor must not stand in for the others'.
 #include <cstddef>
 #include <cstdint>
@@ -209,7 +208,6 @@ void exponentials(const float* x, float peak, double sharpness, double* y, std::
 }  // namespace
 
 extern const Kernels kKernels;
-const Kernels kKernels = {SYNTHHOST_LEVEL_NAME, product, products, gate, hyperbolic_tangent,
-                          sigmoid,              rectify, exponentials};
+const Kernels kKernels = {product, products, gate, hyperbolic_tangent, sigmoid, rectify, exponentials};
 
 }  // namespace synthhost::SYNTHHOST_LEVEL

@@ -1,5 +1,4 @@
 // The inner loops for x86-64-v4 processors (AVX-512).
 #define SYNTHHOST_LEVEL v4
-#define SYNTHHOST_LEVEL_NAME "x86-64-v4"
 #define SYNTHHOST_LANES 16
 #include "kernels_body.hpp"

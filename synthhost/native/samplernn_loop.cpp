@@ -13,8 +13,8 @@ constexpr std::size_t kGates = 3;  // reset, update, new
 
 }  // namespace
 
-SampleRnnLoop::SampleRnnLoop(const SampleRnnWeights& weights)
-    : kernels_(kernels()),
+SampleRnnLoop::SampleRnnLoop(const SampleRnnWeights& weights, const Kernels& kernels)
+    : kernels_(kernels),
       identity_(std::make_shared<const char>('s')),
       dim_(at_least_one("the number of channels", weights.hidden.rows)),
       width_(padded(dim_)),

@@ -53,7 +53,7 @@ class SampleRnnState {
 class SampleRnnLoop {
  public:
   // Throws std::invalid_argument with what does not fit.
-  explicit SampleRnnLoop(const SampleRnnWeights& weights);
+  SampleRnnLoop(const SampleRnnWeights& weights, const Kernels& kernels);
 
   std::size_t conditions() const { return 0; }
   std::size_t uniforms() const { return 1; }

@@ -22,8 +22,8 @@ double within(double value, double highest) {
 
 }  // namespace
 
-WavenetLoop::WavenetLoop(const WavenetWeights& weights, const WavenetOutput& output)
-    : kernels_(kernels()),
+WavenetLoop::WavenetLoop(const WavenetWeights& weights, const WavenetOutput& output, const Kernels& kernels)
+    : kernels_(kernels),
       identity_(std::make_shared<const char>('w')),
       output_(output),
       gate_(weights.gate),

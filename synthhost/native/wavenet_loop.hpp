@@ -58,7 +58,7 @@ class WavenetState {
 class WavenetLoop {
  public:
   // Throws std::invalid_argument with what does not fit.
-  WavenetLoop(const WavenetWeights& weights, const WavenetOutput& output);
+  WavenetLoop(const WavenetWeights& weights, const WavenetOutput& output, const Kernels& kernels);
 
   std::size_t conditions() const { return condition_.inputs(); }
   std::size_t uniforms() const;

@@ -73,5 +73,9 @@ class Autoregressive(nn.Module, ABC):
         return self.conditioner
 
     @abstractmethod
-    def loop(self) -> SampleLoop:
-        """Lay the weights out for the recurrence; again after weights changed."""
+    def loop(self, *, level: str = "") -> SampleLoop:
+        """Lay the weights out for the recurrence; again after weights changed.
+
+        Args:
+            level: Which of the processor's instructions it uses; empty: the best, or as the environment says.
+        """

@@ -24,6 +24,7 @@ from synthhost.families.samplernn import SampleRnn
 from synthhost.families.samplernn_hyper import SampleRnnHyper
 from synthhost.library.disturbance import look_ahead_by_disturbance
 from synthhost.library.model import Model
+from synthhost.native._loops import processor_levels
 from synthhost.streaming.autoregressive import SampleLoop
 from synthhost.streaming.timing import hop_samples, look_ahead_samples
 
@@ -101,6 +102,14 @@ def test_greedy_samples_are_the_likeliest_that_torch_predicts(hyper: SampleRnnHy
     clear = best_two[:, 1] - best_two[:, 0] > 1e-4
     assert (ids == log_p.argmax(axis=1))[clear].all()
     assert clear.mean() > 0.95
+
+
+@pytest.mark.parametrize("level", processor_levels())
+@pytest.mark.parametrize("hyper", SHAPES)
+def test_every_level_of_processor_draws_what_torch_predicts(hyper: SampleRnnHyper, level: str) -> None:
+    levels = uniform(240)
+    ids = ids_of(made(network(hyper).loop(level=level), levels, [70]), hyper)
+    assert (ids == drawn(predictions(hyper, ids), levels, 1.0)).all()
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])

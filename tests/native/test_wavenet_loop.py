@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from synthhost.native._loops import WavenetLoop, WavenetState, processor_level
+from synthhost.native._loops import WavenetLoop, WavenetState, processor_levels
 
 SAMPLES = 90
 Array = NDArray[Any]
@@ -107,14 +107,11 @@ def plain_logits(plain: dict[str, Any], condition: Array, heard: Array) -> NDArr
     return np.stack(rows)
 
 
-def test_the_processor_runs_one_of_the_levels_there_are() -> None:
-    assert processor_level() in ("x86-64-v4", "x86-64-v3", "baseline")
-
-
+@pytest.mark.parametrize("level", processor_levels())
 @pytest.mark.parametrize("temperature", [1.0, 0.5, 0.0])
-def test_ids_are_drawn_where_the_cumulative_sum_passes_the_level(temperature: float) -> None:
+def test_ids_are_drawn_where_the_cumulative_sum_passes_the_level(temperature: float, level: str) -> None:
     plain = arguments()
-    loop = WavenetLoop(**plain)
+    loop = WavenetLoop(**plain, level=level)
     given = drawn(loop)
     out, ids = run(loop, given, loop.new_state(), temperature)
     logits = plain_logits(plain, given[0], np.concatenate(([4], ids[:-1])))
@@ -192,10 +189,10 @@ def test_pre_emphasis_is_undone_before_the_gain() -> None:
     np.testing.assert_allclose(heard, expected, atol=1e-5)
 
 
-@settings(deadline=None, max_examples=40)
-@given(cuts=st.lists(st.integers(0, 40), max_size=8))
-def test_any_pieces_give_the_same_bits(cuts: list[int]) -> None:
-    loop = WavenetLoop(**arguments(n_conditions=19, de_emphasis=0.5))
+@settings(deadline=None, max_examples=60)
+@given(cuts=st.lists(st.integers(0, 40), max_size=8), level=st.sampled_from(processor_levels()))
+def test_any_pieces_give_the_same_bits(cuts: list[int], level: str) -> None:
+    loop = WavenetLoop(**arguments(n_conditions=19, de_emphasis=0.5), level=level)
     given = drawn(loop)
     whole, _ = run(loop, given, loop.new_state())
     state, places, pieces = loop.new_state(), [0, *np.cumsum(cuts).clip(max=SAMPLES), SAMPLES], []
@@ -282,6 +279,7 @@ def test_tiny_numbers_count_again_after_a_run() -> None:
         ({"levels": 0.0}, "levels above 0"),
         ({"start": 9.0}, "the first id lies outside"),
         ({"gain": float("nan")}, "not finite"),
+        ({"level": "sse9"}, "no level 'sse9'; they run baseline"),
     ],
 )
 def test_what_does_not_fit_is_named(change: dict[str, Any], words: str) -> None:
