@@ -25,7 +25,7 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup
+bench: setup $(VENV)/.bench
 	@$(BIN)/synthhost models pull $(MODEL)
 	@$(BIN)/python -m bench $(ARGS)
 
@@ -52,6 +52,11 @@ $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt $(NATIVE)
 	@echo "Installing synthhost and its test tools into $(VENV) ..."
 	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
 	@touch $(VENV)/.live $@
+
+$(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/.dev
+	@echo "Installing what the benchmarks compare with ..."
+	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[bench]'
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

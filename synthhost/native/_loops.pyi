@@ -17,6 +17,25 @@ def processor_level() -> str:
 def processor_levels() -> list[str]:
     """Return all levels that can run here, the plainest first."""
 
+def float32_gflops(seconds: float) -> float:
+    """Return the most float32 operations that one core does at the level in use, in 1e9 a second.
+
+    Multiply-additions (two operations each) in registers alone; the best of many short pieces counts.
+
+    Args:
+        seconds: How long to try.
+    """
+
+def int8_gops(seconds: float) -> float | None:
+    """Return the same for products of bytes summed in int32 (VNNI); None where the level in use has none."""
+
+def read_gb_per_second(kibibytes: int, seconds: float) -> float:
+    """Return how fast one core reads an array of so many KiB over and over, in 1e9 bytes a second.
+
+    Raises:
+        ValueError: Less than one KiB, or more than 4 GiB.
+    """
+
 class WavenetState:
     """What one voice of a WaveNet remembers."""
 

@@ -5,6 +5,7 @@
 
 namespace synthhost {
 
+void bind_peak(nanobind::module_& module);
 void bind_samplernn(nanobind::module_& module);
 void bind_wavenet(nanobind::module_& module);
 

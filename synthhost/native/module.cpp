@@ -18,6 +18,7 @@ NB_MODULE(_loops, module) {
     for (const auto level : synthhost::processor_levels()) names.emplace_back(synthhost::name_of(level));
     return names;
   });
+  synthhost::bind_peak(module);
   synthhost::bind_samplernn(module);
   synthhost::bind_wavenet(module);
 }
