@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from synthhost.backends.choice import choose
 from synthhost.backends.loop_runner import LoopRunner
+from synthhost.backends.native_seam import native_plans
 from synthhost.backends.script_runner import ScriptRunner
 from synthhost.backends.torch_runner import TorchRunner
+from synthhost.core.computing import AUTO, CPU, NATIVE
 from synthhost.core.params import ParamSpec
 from synthhost.core.seams import Runner
 from synthhost.core.specs import ModelSpec
@@ -14,15 +17,34 @@ from synthhost.streaming.playable import Playable
 from synthhost.streaming.script import Script
 
 
-def make_runner(spec: ModelSpec, playable: Playable | Script, controls: tuple[ParamSpec, ...] = ()) -> Runner:
+def make_runner(
+    spec: ModelSpec,
+    playable: Playable | Script,
+    controls: tuple[ParamSpec, ...] = (),
+    *,
+    backend: str = AUTO,
+    device: str = CPU,
+) -> Runner:
     """Return a runner for a network as it is to be played.
 
+    Args:
+        spec: Of the model.
+        playable: The network. One of blocks is moved to `device` and stays there.
+        controls: What its streams can be told.
+        backend: "auto", "native" or "torch"; see `synthhost.backends.choice.choose`.
+        device: "cpu", "cuda" or "cuda:N".
+
     Raises:
-        ConfigError: `spec` says something else than the network does.
+        ConfigError: `spec` says something else than the network does, or what is asked for cannot be had.
     """
+    computed = choose(spec.name, playable, backend, device)
     if isinstance(playable, Script):
         return ScriptRunner(spec, playable, controls)
     if isinstance(playable, Autoregressive):
         return LoopRunner(spec, playable, controls)
     assert isinstance(playable, Block), type(playable)
-    return TorchRunner(spec, playable, controls)
+    if computed.backend == NATIVE:
+        plans = native_plans()
+        assert plans is not None
+        return plans.runner(spec, playable, controls)
+    return TorchRunner(spec, playable.to(computed.device), controls)

@@ -10,6 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from synthhost.checkpoints.package import save_certificate
+from synthhost.cli.computing import BackendOption, DeviceOption
+from synthhost.core.computing import asked_for
+from synthhost.core.options import without_options
 from synthhost.library.certify import certify
 from synthhost.library.shelves import find_model, load_found
 from synthhost.schema.manifest import Certificate
@@ -19,6 +22,8 @@ _ROUNDING = 1e-4  # of the peak: above it a program's sound is another one in ot
 
 def command(
     model: Annotated[str, typer.Argument(help="A model's name, folder or checkpoint file.")],
+    backend: BackendOption = None,
+    device: DeviceOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
     """Measure chunk invariance, look-ahead and cost, and keep the certificate beside the model."""
@@ -26,7 +31,8 @@ def command(
     package = load_found(path)
     progress = Console(stderr=True)
     with progress.status("loading") as status:
-        certificate = certify(package, status.update)
+        options = {**without_options(model)[1], **asked_for(backend, device)}
+        certificate = certify(package, status.update, options)
     kept = save_certificate(certificate, path) if path.is_dir() else None
     if as_json:
         typer.echo(json.dumps(certificate.as_json(), indent=2))
@@ -56,7 +62,9 @@ def print_certificate(certificate: Certificate, console: Console, sample_rate: i
     """Show a certificate to a person; `sample_rate` is the model's, in Hz."""
     threads = f"{certificate.threads} thread{'s' * (certificate.threads != 1)}"
     console.print(
-        f"{certificate.model} on {certificate.machine}, torch {certificate.torch}, {threads}", markup=False
+        f"{certificate.model} on {certificate.machine}, torch {certificate.torch}, {threads}, computed by "
+        f"{certificate.backend} on {certificate.device}",
+        markup=False,
     )
     error = certificate.rounding_error
     rounding = "" if error is None else f" (float32 itself rounds by {error:.1e})"

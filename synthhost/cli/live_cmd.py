@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from synthhost.cli.computing import BackendOption, ModelDeviceOption
+from synthhost.core.computing import Computed
 from synthhost.core.timebase import samples_to_ms
 from synthhost.host.ledger import ledger_lines
 from synthhost.host.planning import Wishes, make_plan
@@ -35,10 +38,13 @@ def command(
         float | None, typer.Option(min=1, max=2000, help="How far the engine stays ahead of the sink.")
     ] = None,
     timetags: Annotated[str, typer.Option(help="follow or ignore the time tags of OSC bundles.")] = "follow",
+    backend: BackendOption = None,
+    model_device: ModelDeviceOption = None,
 ) -> None:
     """Play a set: models, effects and stems under OSC control, until Ctrl-C."""
     console = Console(stderr=True, soft_wrap=True, markup=False)
     wishes = Wishes(set_, sink, device, out, osc_host, osc_port, record, seconds, threads, ahead_ms, timetags)
+    wishes = replace(wishes, backend=backend, model_device=model_device)
     planned = make_plan(wishes)
     for note in planned.notes:
         console.print(note)
@@ -75,6 +81,8 @@ def _banner(supervisor: Supervisor, console: Console) -> None:
             f"Model {reference}: {model['chunk_frames']} frames at a time, {model['median_ms']:.1f} ms of "
             f"work for {model['chunk_ms']:.1f} ms of sound (p99 {model['p99_ms']:.1f} ms)."
         )
+    for track, plain in described["tracks"].items():
+        console.print(f"Track {track} is computed by {Computed(**plain['computed'])}.")
     room = "there is room" if 2 * described["model_load"] < 0.95 else "there is no room: it may drop out"
     console.print(
         f"The models need {100 * described['model_load']:.0f} % of one core. "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from synthhost.checkpoints.package import read_manifest
+from synthhost.core.computing import asked_for, under
 from synthhost.core.errors import ConfigError, SynthhostError
+from synthhost.core.options import OptionValue
 from synthhost.core.params import ParamSpec
 from synthhost.effects.catalogue import CATALOGUE
 from synthhost.host.factory import VoiceFactory
@@ -90,10 +93,15 @@ def problems_of(reference: str, library: PresetLibrary, factory: VoiceFactory | 
     """
     try:
         placed = library.load_any(reference)
-        presets = [placed] if isinstance(placed, PlacedPreset) else library.presets_of(placed).values()
+        if isinstance(placed, PlacedPreset):
+            return _unplayable(placed, factory, {})
+        presets = library.presets_of(placed)
     except ConfigError as error:
         return str(error).splitlines()
-    return [problem for preset in presets for problem in _unplayable(preset, factory)]
+    options = {one.name: asked_for(one.backend, one.device) for one in placed.set.tracks}
+    return [
+        problem for name, preset in presets.items() for problem in _unplayable(preset, factory, options[name])
+    ]
 
 
 def _everything(library: PresetLibrary) -> list[str]:
@@ -103,7 +111,10 @@ def _everything(library: PresetLibrary) -> list[str]:
     return [*presets, *sets]
 
 
-def _unplayable(placed: PlacedPreset, factory: VoiceFactory | None) -> list[str]:
+def _unplayable(
+    placed: PlacedPreset, factory: VoiceFactory | None, options: Mapping[str, OptionValue]
+) -> list[str]:
+    """Return why a preset cannot be played under its track's options."""
     effects = {name: {spec.name: spec for spec in effect.params} for name, effect in CATALOGUE.items()}
     problems = _model_problems(placed) if factory is not None else []
     problems += check_preset(
@@ -118,7 +129,7 @@ def _unplayable(placed: PlacedPreset, factory: VoiceFactory | None) -> list[str]
         if not path.is_file()
     ]
     told = [placed.told(problem) for problem in problems]
-    return told if told or factory is None else _build_problems(placed, factory)
+    return told if told or factory is None else _build_problems(placed, factory, options)
 
 
 def _model_problems(placed: PlacedPreset) -> list[str]:
@@ -129,10 +140,12 @@ def _model_problems(placed: PlacedPreset) -> list[str]:
     return []
 
 
-def _build_problems(placed: PlacedPreset, factory: VoiceFactory) -> list[str]:
+def _build_problems(
+    placed: PlacedPreset, factory: VoiceFactory, options: Mapping[str, OptionValue]
+) -> list[str]:
     """Return why a preset in which nothing is written wrong cannot be built: model, options, sounds."""
     try:
-        factory.build(placed.absolute().as_json(), 0, None)
+        factory.build(under(placed.absolute().as_json(), options), 0, None)
     except SynthhostError as error:
         where = f"{placed.place}: {placed.inside}" if placed.inside else placed.place
         return [f"{where}: {line}" for line in str(error).splitlines()]

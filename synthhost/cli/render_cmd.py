@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -14,10 +15,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from synthhost.cli.computing import BackendOption, DeviceOption
 from synthhost.core.errors import ConfigError, RecordingError
 from synthhost.host.journal import Journal
 from synthhost.host.offline import OfflineEngine, OfflineResult, check_length
 from synthhost.host.places import Places
+from synthhost.host.plan import Plan
 from synthhost.host.planning import offline_plan
 from synthhost.host.recording import check_take_folder
 from synthhost.host.replay import remarks, replay
@@ -38,12 +41,19 @@ def command(
         float | None, typer.Option("--for", min=0.01, help="How long a score is rendered.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, max=64, help="Threads a model may use with a score.")] = 1,
+    backend: BackendOption = None,
+    device: DeviceOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Render stems as fast as the machine allows: bit-equal to what the journal's session recorded."""
     if (journal is None) == (score is None):
         raise ConfigError(
             "render needs a journal (or the folder of a recording), or --score FILE; one of them."
+        )
+    if journal is not None and not (backend is None and device is None):
+        raise ConfigError(
+            "a journal is rendered on the back ends and devices that its session used, so that the same is "
+            "heard. Leave --backend and --device out, or give a score."
         )
     console = Console(stderr=True, soft_wrap=True, markup=False)
     notes = []
@@ -69,14 +79,19 @@ def command(
             result = replay(written, out, tell, keep_unfinished=False)
         else:
             assert score is not None
-            result = _play_score(score, out, set_, seconds, threads, tell)
+            wanted = partial(offline_plan, set_, threads, backend, device)
+            result = _play_score(score, out, wanted, seconds, tell)
     _report(result, notes, as_json, console, "As in the session" if score is None else "Not carried out")
     if score is not None and result.failures:
         raise RecordingError(f"{score}: not everything in it could be carried out: {result.failures[0]}.")
 
 
 def _play_score(
-    score: Path, out: Path, set_: str, seconds: float | None, threads: int, tell: Callable[[int, int], None]
+    score: Path,
+    out: Path,
+    wanted: Callable[[], Plan],
+    seconds: float | None,
+    tell: Callable[[int, int], None],
 ) -> OfflineResult:
     if seconds is not None and not math.isfinite(seconds):
         raise ConfigError(f"--for {seconds}: give a number.")
@@ -84,7 +99,7 @@ def _play_score(
     last_s = max((line.time_s for line in lines), default=0.0)
     end_s = seconds if seconds is not None else last_s + 5.0
     check_length(str(score) if seconds is None else f"--for {seconds:g}", end_s)
-    plan = offline_plan(set_, threads)
+    plan = wanted()
     places = Places(PresetLibrary.of_this_machine(), out)
     with OfflineEngine(plan, out, self_activating=True, keep_unfinished=False) as engine:
         engine.record_all()
@@ -101,6 +116,8 @@ def _report(result: OfflineResult, notes: list[str], as_json: bool, console: Con
         console.print(f"{failed}: {failure}" + (f" ({times} times)" if times > 1 else ""))
     if len(told) > _MOST_TOLD:
         console.print(f"and {len(told) - _MOST_TOLD} more; --json lists them.")
+    for track, computed in result.computed.items():
+        console.print(f"Track {track} was computed by {computed}.")
     takes = zip(result.take_samples, result.folders, strict=True)
     written = ", ".join(f"{samples} samples in {folder}" for samples, folder in takes)
     console.print(written or f"{result.samples} samples rendered; none of them recorded.")

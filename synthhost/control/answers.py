@@ -50,7 +50,7 @@ _HELP = (
     "/list [prefix]: every address with its types, unit and range",
     "/q/ADDRESS: the present value, also for patterns such as /q/track/*/gain",
     "/subscribe port prefix rate_hz ttl_s: changed values and meters (port 0: the one that asks)",
-    "/status, /latency, /sync id, /heartbeat: how the host is doing",
+    "/status, /latency, /sync id, /heartbeat: how the host is doing, and what computes each track",
     "errors come back as /error address reason",
 )
 
@@ -91,6 +91,13 @@ class Answers:
             pairs += [name, block_quantile_ms(self._status["block_times"], share)]
         pairs += ["held_frames", int(self._status["tracks"]["held_frames"].sum())]
         return reply("/status/reply", *pairs)
+
+    def computed(self) -> Iterator[bytes]:
+        """Yield `/status/track name backend device reason`: what computes each track's model, and why."""
+        for name, track in self._description.get("tracks", {}).items():
+            plain = track.get("computed")
+            if plain is not None:
+                yield reply("/status/track", name, plain["backend"], plain["device"], plain["reason"])
 
     @property
     def sample_rate(self) -> int:

@@ -81,7 +81,11 @@ def show_endpoints(takes: Takes, recording: str | None, default_format: str) -> 
 
 def question_endpoints() -> Iterator[Endpoint]:
     """Yield what the control process answers itself."""
-    yield _plain("/status", "answers /status/reply with names and values", StatusRequest())
+    yield _plain(
+        "/status",
+        "answers /status/reply with names and values, then /status/track for each track",
+        StatusRequest(),
+    )
     yield _plain("/latency", "answers /latency/reply for each track", LatencyRequest())
     yield Endpoint("/heartbeat", "answers /heartbeat", "", _heartbeat)
     yield _plain("/help", "answers /help/reply with a few lines", Help())

@@ -155,6 +155,8 @@ class ControlLoop:
                     path.send(reply(address, answers.read(address)))
             case StatusRequest():
                 path.send(answers.status())
+                for packet in answers.computed():
+                    path.send(packet)
             case LatencyRequest():
                 for packet in answers.latency():
                     path.send(packet)

@@ -15,7 +15,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class StatusRequest:
-    """Answer with load, misses and levels."""
+    """Answer with load, misses and levels, and with what computes each track."""
 
 
 @dataclass(frozen=True, slots=True)

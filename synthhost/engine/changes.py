@@ -171,7 +171,7 @@ class Changes:
         elif isinstance(command, SetOption):
             return self._option_job(command, track, ticket)
         else:
-            return VoiceJob(ticket, command.body, track.live_values())
+            return VoiceJob(ticket, track.body_here(command.body), track.live_values())
         return None
 
     def _option_job(self, command: SetOption, track: Track, ticket: int) -> Job | None:

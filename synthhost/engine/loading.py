@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from synthhost.core.arrays import Audio
+from synthhost.core.computing import Computed
 from synthhost.core.errors import ModelError, SynthhostError
 from synthhost.core.options import OptionSpec, OptionValue, model_of
 from synthhost.core.params import ParamSpec
@@ -115,6 +116,7 @@ class Prepared:
     specs: dict[str, ParamSpec]
     option_specs: tuple[OptionSpec, ...] = ()  # of its model
     options: Mapping[str, OptionValue] = field(default_factory=dict)  # where they stand
+    computed: Computed | None = None  # by what, and why; None of what is no loaded model
 
     @property
     def model_reference(self) -> str:

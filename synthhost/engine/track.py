@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from synthhost.core.arrays import Audio, Features
+from synthhost.core.computing import under
 from synthhost.core.messages import NoteOff, Trigger
+from synthhost.core.options import OptionValue
 from synthhost.core.smoothing import Ramp
 from synthhost.core.timebase import ms_to_samples
 from synthhost.engine.clip_voice import ClipVoice
@@ -59,7 +61,17 @@ class Track:
             the latency changes.
     """
 
-    def __init__(self, name: str, index: int, prepared: Prepared, loader: Loader, sample_rate: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        index: int,
+        prepared: Prepared,
+        loader: Loader,
+        sample_rate: int,
+        options: Mapping[str, OptionValue] | None = None,
+    ) -> None:
+        """Begin with a voice; `options` are those of every model on the track, such as its back end."""
+        self._options = options or {}
         self.name = name
         self.index = index
         self.playing = prepared
@@ -97,6 +109,10 @@ class Track:
         live = {name: value for name, value in self.playing.values.items() if not name.startswith("fx.")}
         place = getattr(self.playing.voice.source, "place", None)
         return live if place is None else {**live, "position": place}
+
+    def body_here(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return a preset's body as it plays on this track, under the track's options. [render thread]"""
+        return under(body, self._options)
 
     def take_cost(self) -> float:
         """Return the seconds the track's models took since the last call. [render thread]"""
@@ -311,6 +327,7 @@ class Track:
             "params": [param.as_json() for param in (*voice.params, *STRIP_PARAMS)],
             "options": [asdict(spec) for spec in playing.option_specs],
             "option_values": dict(playing.options),
+            "computed": None if playing.computed is None else playing.computed.as_json(),
             "macros": playing.body.get("macros", []),
             "values": {**playing.values, **self.strip.values},
         }

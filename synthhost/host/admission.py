@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from threading import Event
 
+from synthhost.core.computing import AUTO, BACKEND, DEVICE, NATIVE, TORCH, Computed
+from synthhost.core.options import with_options, without_options
 from synthhost.core.seams import Runner
 from synthhost.host.chunking import ROOM, Choice, choose_chunk
 from synthhost.host.costs import CostBook
+from synthhost.host.duel import duel, takes_too_long
 from synthhost.host.measure import measure_apart
 from synthhost.host.plan import Plan
+from synthhost.library.model import Model
 from synthhost.library.shelves import home
+from synthhost.streaming.block import Block
 
 _FULL = 0.95  # of a core: beyond this nothing is left for the rest of the engine
 
@@ -41,6 +46,34 @@ class Admission:
         self._ending = Event()
         self._share = ROOM / max(len(plan.set["tracks"]), 1)
         self._book = CostBook(home() / "costs.json")
+        self._computed: dict[str, Computed] = {}  # by reference
+
+    def preferred(self, reference: str, model: Model) -> Model:
+        """Return a model on the back end that is faster here, where both can be had and none was asked for.
+
+        They are timed before the show, which is remembered; during it only what is remembered counts.
+        """
+        model = self._faster(reference, model)
+        self._computed[reference] = model.computed
+        return model
+
+    def _faster(self, reference: str, model: Model) -> Model:
+        spec, threads = model.spec, self._plan.threads
+        asked = model.options[BACKEND.name] != AUTO
+        if asked or model.computed.backend != NATIVE or not isinstance(model.playable, Block):
+            return model
+        found = self._book.find_duel(spec.sha256, _options_of(reference), threads)
+        rival = None
+        if found is None:
+            if self._playing() or takes_too_long(model.runner):
+                return model
+            rival = model.with_options(backend=TORCH)
+            found = duel(model.runner, rival.runner)
+            self._book.keep_duel(spec.sha256, _options_of(reference), threads, found)
+        if found.outcome.backend == TORCH:
+            model = rival or model.with_options(backend=TORCH)
+        model.computed = found.outcome
+        return model
 
     def chunk_of(self, reference: str, runner: Runner) -> int:
         """Return how many frames a model takes at a time, measured once a run."""
@@ -86,19 +119,27 @@ class Admission:
 
     def _choose(self, reference: str, runner: Runner) -> Choice:
         """Measure before the show; during it take what is remembered, or have it measured elsewhere."""
-        fixed, sha256, threads = (
-            self._plan.chunk_frames.get(reference),
-            runner.spec.sha256,
-            self._plan.threads,
-        )
+        fixed, computed = self._plan.chunk_frames.get(reference), self._computed.get(reference)
+        how = _options_of(reference)
+        if computed is not None:
+            how = f"{how} {computed.backend} {computed.device}"
+        key = (runner.spec.sha256, how, self._plan.threads)
         if not self._playing():
             choice = choose_chunk(runner, self._share, fixed)
         else:
-            known = self._book.find(sha256, threads)
-            choice = known or self._measure_apart(reference, fixed)
-        self._book.keep(sha256, threads, choice)
+            choice = self._book.find(*key) or self._measure_apart(reference, computed, fixed)
+        self._book.keep(*key, choice)
         return choice
 
-    def _measure_apart(self, reference: str, fixed: int | None) -> Choice:
+    def _measure_apart(self, reference: str, computed: Computed | None, fixed: int | None) -> Choice:
         self._tell(f"measuring {reference} on this machine ...")
-        return measure_apart(reference, self._share, fixed, self._plan.threads, self._ending.is_set)
+        name, options = without_options(reference)
+        if computed is not None:
+            options = {**options, BACKEND.name: computed.backend, DEVICE.name: computed.device}
+        exact = with_options(name, options)
+        return measure_apart(exact, self._share, fixed, self._plan.threads, self._ending.is_set)
+
+
+def _options_of(reference: str) -> str:
+    """Return the options in a model's reference, as one word."""
+    return with_options("", without_options(reference)[1])

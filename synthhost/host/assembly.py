@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from synthhost.core.computing import asked_for, under
 from synthhost.core.messages import Event
 from synthhost.core.seams import Runner
 from synthhost.effects.limiter import Limiter
@@ -14,9 +15,10 @@ from synthhost.engine.loading import Loader
 from synthhost.engine.renderer import Renderer
 from synthhost.engine.strip import GAIN
 from synthhost.engine.track import Track
-from synthhost.host.factory import VoiceFactory
+from synthhost.host.factory import VoiceFactory, as_loaded
 from synthhost.host.ledger import voice_parts
 from synthhost.host.plan import Plan
+from synthhost.library.model import Model
 from synthhost.schedule.queue import CAPACITY, EventQueue
 from synthhost.schema.set import Set
 
@@ -29,9 +31,13 @@ def planned_set(plan: Plan) -> Set:
     return Set.from_json(plan.set, "the set")
 
 
-def make_factory(plan: Plan, chunk_of: Callable[[str, Runner], int]) -> VoiceFactory:
-    """Return the factory of a plan's voices."""
-    return VoiceFactory(plan.sample_rate, plan.seed, chunk_of)
+def make_factory(
+    plan: Plan,
+    chunk_of: Callable[[str, Runner], int],
+    preferred: Callable[[str, Model], Model] = as_loaded,
+) -> VoiceFactory:
+    """Return the factory of a plan's voices; `preferred` is asked where the plan says no back end."""
+    return VoiceFactory(plan.sample_rate, plan.seed, chunk_of, plan.backends, preferred)
 
 
 def make_renderer(
@@ -50,8 +56,9 @@ def make_renderer(
     parts = planned_set(plan)
     tracks = []
     for index, part in enumerate(parts.tracks):
-        prepared = factory.build(plan.set["tracks"][index]["preset"], index, None)
-        track = Track(part.name, index, prepared, loader, plan.sample_rate)
+        options = asked_for(part.backend, part.device)
+        prepared = factory.build(under(plan.set["tracks"][index]["preset"], options), index, None)
+        track = Track(part.name, index, prepared, loader, plan.sample_rate, options)
         for name in ("gain_db", "pan", "mute", "solo"):
             track.strip.set_param(name, float(getattr(part, name)))
         tracks.append(track)

@@ -13,17 +13,22 @@ from typing import Any
 
 from synthhost.backends.cost import StepCost
 from synthhost.host.chunking import Choice
+from synthhost.host.duel import Duel
 
 
 class CostBook:
-    """Choices by model weights, thread count, torch version and processor, in a small file."""
+    """What was measured of models, in a small file.
+
+    It goes by the weights, how they are computed (options, back end, device), the number of threads, torch's
+    version and the processor.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def find(self, sha256: str, threads: int) -> Choice | None:
+    def find(self, sha256: str, how: str, threads: int) -> Choice | None:
         """Return what was measured before, or None."""
-        plain = self._read().get(_key(sha256, threads))
+        plain = self._read().get(_key(sha256, how, threads))
         try:
             return (
                 Choice(plain["chunk_frames"], StepCost(**plain["cost"]), plain["keeps_up"]) if plain else None
@@ -31,9 +36,24 @@ class CostBook:
         except (KeyError, TypeError):
             return None
 
-    def keep(self, sha256: str, threads: int, choice: Choice) -> None:
+    def keep(self, sha256: str, how: str, threads: int, choice: Choice) -> None:
         """Remember a measurement; a book that cannot be written is no reason to stop."""
-        entries = {**self._read(), _key(sha256, threads): asdict(choice)}
+        self._write(_key(sha256, how, threads), asdict(choice))
+
+    def find_duel(self, sha256: str, how: str, threads: int) -> Duel | None:
+        """Return how native code and torch compared before, or None."""
+        plain = self._read().get(_key(sha256, f"duel {how}", threads))
+        try:
+            return Duel(float(plain["native_seconds"]), float(plain["torch_seconds"])) if plain else None
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def keep_duel(self, sha256: str, how: str, threads: int, found: Duel) -> None:
+        """Remember how they compared; as `keep`."""
+        self._write(_key(sha256, f"duel {how}", threads), asdict(found))
+
+    def _write(self, key: str, entry: dict[str, Any]) -> None:
+        entries = {**self._read(), key: entry}
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             fresh = self._path.with_suffix(f".{os.getpid()}.part")
@@ -48,5 +68,6 @@ class CostBook:
         return entries if isinstance(entries, dict) else {}
 
 
-def _key(sha256: str, threads: int) -> str:
-    return f"{sha256[:16]} x{threads} torch {version('torch')} {platform.processor() or platform.machine()}"
+def _key(sha256: str, how: str, threads: int) -> str:
+    machine = platform.processor() or platform.machine()
+    return f"{sha256[:16]} {how} x{threads} torch {version('torch')} {machine}"

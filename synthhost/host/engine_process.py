@@ -58,7 +58,7 @@ class LiveEngine:
         self._wake_late_ms = 0.0
         self._silenced = Silenced()
         self._stems_error: str | None = None
-        factory = make_factory(plan, self._admission.chunk_of)
+        self._factory = factory = make_factory(plan, self._admission.chunk_of, self._admission.preferred)
         self._workshop = Workshop(factory, self._open_stems)
         self._loader = ThreadedLoader(self._workshop, self._when_idle, self._before, self._say)
         self.renderer: Renderer = make_renderer(plan, factory, self._loader, self._emit, self_activating=True)
@@ -248,7 +248,7 @@ class LiveEngine:
 
     def _header(self) -> dict[str, Any]:
         chunks = {reference: choice.chunk_frames for reference, choice in self._admission.choices.items()}
-        return header_of(self.plan, chunks, self._admission.hashes)
+        return header_of(self.plan, chunks, self._admission.hashes, self._factory.backends)
 
     def _note_unfinished(self) -> None:
         waiting = self.renderer.waiting

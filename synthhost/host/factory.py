@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from synthhost.core.computing import BACKEND
 from synthhost.core.draws import SeededDraws
 from synthhost.core.errors import ConfigError, SourceError, suggestion
 from synthhost.core.noise import hashes
-from synthhost.core.options import model_of, without_options
+from synthhost.core.options import model_of, with_options, without_options
 from synthhost.core.seams import Effects, Runner, Source
 from synthhost.core.specs import MelSpec
 from synthhost.effects.chain import Chain
@@ -34,6 +36,11 @@ _MODELS_KEPT = 4
 _WARM_MS = 150.0  # of effect tails, beyond what the model looks back on
 
 
+def as_loaded(_reference: str, model: Model) -> Model:
+    """Return a model on the back end it was loaded on."""
+    return model
+
+
 class VoiceFactory:
     """Builds voices. It keeps the last models and tapes, so that coming back to a preset is quick.
 
@@ -43,12 +50,27 @@ class VoiceFactory:
         sample_rate: The engine's.
         seed: The performance's.
         chunk_of: Says how many frames a model takes at a time.
+        backends: Which back end computed a model in the session that is played again, by its reference.
+        preferred: Takes a freshly loaded model and returns it on the back end it is to play on.
+
+    Attributes:
+        backends: Which back end computes each model that was loaded, by its reference.
     """
 
-    def __init__(self, sample_rate: int, seed: int, chunk_of: Callable[[str, Runner], int]) -> None:
+    def __init__(
+        self,
+        sample_rate: int,
+        seed: int,
+        chunk_of: Callable[[str, Runner], int],
+        backends: Mapping[str, str] | None = None,
+        preferred: Callable[[str, Model], Model] = as_loaded,
+    ) -> None:
         self._sample_rate = sample_rate
         self._seed = seed
         self._chunk_of = chunk_of
+        self._pinned = dict(backends or {})
+        self._preferred = preferred
+        self.backends: dict[str, str] = {}
         self._models: OrderedDict[str, Model] = OrderedDict()  # by reference, options included
         self._tapes: OrderedDict[tuple[str, MelSpec], Tape] = OrderedDict()
         self._converters: dict[int, Resampler] = {}  # by the model's rate, never played: copies are
@@ -56,14 +78,27 @@ class VoiceFactory:
     def model(self, reference: str) -> Model:
         """Return a model under its options; weights are loaded once for all of them."""
         if reference not in self._models:
-            name, options = without_options(reference)
-            near = next((key for key in self._models if without_options(key)[0] == name), None)
-            built = load_model(reference) if near is None else self._models[near].rebuilt(options)
-            self._models[reference] = built
+            self._models[reference] = built = self._built(reference)
+            self.backends[reference] = built.computed.backend
             if len(self._models) > _MODELS_KEPT:
                 self._models.popitem(last=False)
         self._models.move_to_end(reference)
         return self._models[reference]
+
+    def _built(self, reference: str) -> Model:
+        """Return a model from its weights, which are loaded once, on the back end it is to play on."""
+        name, options = without_options(reference)
+        near = next((key for key in self._models if without_options(key)[0] == name), None)
+        pinned = self._pinned.get(reference)
+        if pinned is None:
+            built = load_model(reference) if near is None else self._models[near].rebuilt(options)
+            return self._preferred(reference, built)
+        options = {**options, BACKEND.name: pinned}
+        built = (
+            load_model(with_options(name, options)) if near is None else self._models[near].rebuilt(options)
+        )
+        built.computed = replace(built.computed, reason="as in the session")
+        return built
 
     def tape(self, path: str, spec: MelSpec | None, sha256: str | None = None) -> Tape:
         """Return a sound file as a tape, read once while it does not change.
@@ -117,7 +152,14 @@ class VoiceFactory:
             voice.warm_up(int(warm_ms * self._sample_rate / 1000.0))
         specs = {spec.name: spec for spec in voice.params}
         return Prepared(
-            preset.name, preset.as_json(), voice, values, specs, model.option_specs, model.options
+            preset.name,
+            preset.as_json(),
+            voice,
+            values,
+            specs,
+            model.option_specs,
+            model.options,
+            model.computed,
         )
 
     def details(self, prepared: Prepared) -> dict[str, Any]:
@@ -127,6 +169,7 @@ class VoiceFactory:
             "model": prepared.model_reference,
             "model_sha256": spec.sha256,
             "chunk_frames": prepared.voice.chunk_frames,
+            "backend": self.backends[prepared.model_reference],
             "sounds": self.sounds(prepared.body),
         }
 

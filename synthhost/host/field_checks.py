@@ -54,6 +54,7 @@ _FITS: MappingProxyType[str, Callable[[Any], bool]] = MappingProxyType(
         "str | None": lambda value: value is None or _is_text(value),
         "dict[str, Any]": _is_mapping,
         "dict[str, int]": lambda value: _is_mapping(value) and all(map(_is_whole, value.values())),
+        "dict[str, str]": lambda value: _is_mapping(value) and all(map(_is_text, value.values())),
         "Features": _is_frames,
         "OptionValue": lambda value: _is_text(value) or _is_number(value),
     }

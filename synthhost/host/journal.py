@@ -40,11 +40,16 @@ def made_with() -> dict[str, str]:
     }
 
 
-def header_of(plan: Plan, chunk_frames: dict[str, int], model_hashes: dict[str, str]) -> dict[str, Any]:
-    """Return the first line of a journal."""
+def header_of(
+    plan: Plan,
+    chunk_frames: dict[str, int],
+    model_hashes: dict[str, str],
+    backends: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """Return the first line of a journal; chunk sizes, weights and back ends go by the models' references."""
     return {
         "synthhost": _FORMAT,
-        "plan": {**asdict(plan), "chunk_frames": chunk_frames},
+        "plan": {**asdict(plan), "chunk_frames": chunk_frames, "backends": dict(backends or {})},
         "models": model_hashes,
         "made_with": made_with(),
     }
@@ -183,8 +188,8 @@ class Journal:
         self._scan(lines)
 
     def _scan(self, lines: Iterator[tuple[int, dict[str, Any]]]) -> None:
-        """Find the end, what took its place and what did not, and the chunk sizes of models that joined."""
-        chunk_frames = dict(self.plan.chunk_frames)
+        """Find the end, what took its place and what did not, and how models that joined were computed."""
+        chunk_frames, backends = dict(self.plan.chunk_frames), dict(self.plan.backends)
         asked: list[str] = []  # by ticket, from 1
         for number, plain in lines:
             place = plain.get("end", plain.get("at", plain.get("at_sample")))
@@ -196,7 +201,9 @@ class Journal:
             details = plain.get("details")
             if isinstance(details, dict) and "chunk_frames" in details:
                 chunk_frames[str(details.get("model"))] = details["chunk_frames"]
-        self.plan = replace(self.plan, chunk_frames=chunk_frames)
+                if "backend" in details:
+                    backends[str(details.get("model"))] = str(details["backend"])
+        self.plan = replace(self.plan, chunk_frames=chunk_frames, backends=backends)
         _check_plan(self.plan, f"{self.path}: a model that joined")
 
     def _note(self, plain: dict[str, Any], asked: list[str], place: str) -> None:

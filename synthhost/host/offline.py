@@ -38,12 +38,14 @@ class OfflineResult:
         samples: Rendered in all.
         failures: What could not be carried out.
         take_samples: The length of each take's stems, in the order of `folders`.
+        computed: What computed each track's model at the end, and why, by the track's name.
     """
 
     folders: list[str] = field(default_factory=list)
     samples: int = 0
     failures: list[str] = field(default_factory=list)
     take_samples: list[int] = field(default_factory=list)
+    computed: dict[str, str] = field(default_factory=dict)
 
 
 def check_length(place: str, length_s: float) -> None:
@@ -153,6 +155,7 @@ class OfflineEngine:
         self.result.folders = [take.folder for take in self._takes]
         self.result.take_samples = [take.samples for take in self._takes]
         self.result.samples = self.renderer.sample
+        self.result.computed = {one.name: str(one.playing.computed) for one in self.renderer.tracks}
         return self.result
 
     def _close(self) -> None:

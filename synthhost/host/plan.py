@@ -41,6 +41,7 @@ class Plan:
     takes_folder: str = "takes"  # where /record/start makes its folders
     journal_folder: str = "takes"  # where the session's journal is written
     chunk_frames: dict[str, int] = field(default_factory=dict)  # by model name; missing ones are measured
+    backends: dict[str, str] = field(default_factory=dict)  # by model name, in a replay; missing are chosen
 
     def save(self, run_folder: Path) -> None:
         """Write the plan where the processes look for it."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from synthhost.core.computing import asked_for, under
 from synthhost.core.errors import ConfigError, DeviceError, RecordingError
 from synthhost.core.options import model_of
 from synthhost.host.places import written_out
@@ -43,6 +44,8 @@ class Wishes:
     threads: int | None = None
     ahead_ms: float | None = None
     timetags: str = "follow"
+    backend: str | None = None
+    model_device: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ def make_plan(wishes: Wishes) -> Planned:
     """
     _check_numbers(wishes)
     parts = written_set(PresetLibrary.of_this_machine(), wishes.set_reference)
+    parts = parts.computed_by(wishes.backend, wishes.model_device)
     sink, rate, notes = _choose_sink(wishes, parts.sample_rate)
     block = parts.block_samples
     ahead_ms = wishes.ahead_ms if wishes.ahead_ms is not None else parts.ahead_ms
@@ -107,13 +111,15 @@ def make_plan(wishes: Wishes) -> Planned:
     return Planned(plan, notes)
 
 
-def offline_plan(set_reference: str, threads: int) -> Plan:
-    """Return the plan for rendering a set without a clock.
+def offline_plan(
+    set_reference: str, threads: int, backend: str | None = None, device: str | None = None
+) -> Plan:
+    """Return the plan for rendering a set without a clock; back end and device, where given, for all of it.
 
     Raises:
         SynthhostError: Something in the set is not there.
     """
-    parts = written_set(PresetLibrary.of_this_machine(), set_reference)
+    parts = written_set(PresetLibrary.of_this_machine(), set_reference).computed_by(backend, device)
     fixed = {} if parts.chunk_frames == "auto" else _fixed_chunks(parts, int(parts.chunk_frames))
     return Plan(
         set=parts.as_json(),
@@ -206,8 +212,9 @@ def _check_master(out: Path) -> None:
 
 
 def _fixed_chunks(parts: Set, chunk_frames: int) -> dict[str, int]:
-    plain = parts.as_json()
-    return {model_of(track["preset"]): chunk_frames for track in plain["tracks"]}
+    plain = parts.as_json()["tracks"]
+    bodies = (under(one["preset"], asked_for(one["backend"], one["device"])) for one in plain)
+    return {model_of(body): chunk_frames for body in bodies}
 
 
 def _session_folder() -> Path:

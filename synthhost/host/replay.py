@@ -90,6 +90,11 @@ def remarks(journal: Journal) -> list[str]:
             f"{journal.path}: the journal misses {journal.lost_events} events, for which the session had no "
             "room. What is rendered may differ from what was heard."
         )
+    if "backends" not in journal.header["plan"]:
+        said.append(
+            f"{journal.path}: the journal does not say which back ends computed the session (torch did, in "
+            "those days). Samples may differ in their last bits from what was heard."
+        )
     then, now = journal.header.get("made_with"), made_with()
     if then != now:
         said.append(

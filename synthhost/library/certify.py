@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from synthhost.backends.cost import StepCost, cost_per_step, running_state
 from synthhost.checkpoints.package import Package
 from synthhost.core.arrays import Audio, Features
 from synthhost.core.errors import ModelError
+from synthhost.core.options import OptionValue
 from synthhost.core.seams import Runner
 from synthhost.core.specs import MelSpec
 from synthhost.families.registry import family
@@ -36,17 +37,21 @@ _FEWEST_FRAMES = 24
 Step = Callable[[str], None]
 
 
-def certify(package: Package, step: Step = lambda what: None) -> Certificate:
+def certify(
+    package: Package, step: Step = lambda what: None, options: Mapping[str, OptionValue] | None = None
+) -> Certificate:
     """Measure a model on this machine.
 
     Args:
         package: The model.
         step: Called with the name of each part of the work as it begins.
+        options: Of the model; its back end and device among them.
 
     Raises:
         ModelError: Its sound is not finite, so that nothing about it can be measured.
+        ConfigError: There is no such option, or the back end or device cannot be had.
     """
-    model = model_from(package)
+    model = model_from(package, options)
     step("costs")
     costs = list(_costs(model.runner))
     frame_s = max(min(cost.median_ms / cost.chunk_frames for cost in costs) / 1000.0, 1e-7)
@@ -70,6 +75,8 @@ def certify(package: Package, step: Step = lambda what: None) -> Certificate:
         machine=_machine(),
         torch=torch.__version__,
         threads=torch.get_num_threads(),
+        backend=model.computed.backend,  # type: ignore[arg-type]
+        device=model.computed.device,
         chunkings=chunkings,
         chunk_error=chunk_error,
         rounding_error=rounding_error,

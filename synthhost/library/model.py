@@ -11,9 +11,11 @@ import soxr
 import torch
 from numpy.typing import ArrayLike
 
+from synthhost.backends.choice import choose
 from synthhost.backends.runners import make_runner
 from synthhost.checkpoints.package import Package
 from synthhost.core.arrays import Audio, Features
+from synthhost.core.computing import BACKEND, COMPUTING, CPU, DEVICE, Computed
 from synthhost.core.draws import Draws, SeededDraws, TapeDraws
 from synthhost.core.errors import ConfigError, FeatureError
 from synthhost.core.options import OptionSpec, OptionValue, settled
@@ -47,22 +49,25 @@ class Model:
     Attributes:
         manifest: What the model says of itself.
         certificate: What was measured of it, if anything was.
-        options: What was decided when it was built.
+        options: What was decided when it was built, back end and device too.
         playable: The network as it is played under them.
         runner: What computes it.
+        computed: Which back end and device that is, and why.
     """
 
     playable: Playable | Script
     runner: Runner
+    computed: Computed
 
     def __init__(self, package: Package, options: Mapping[str, object] | None = None) -> None:
-        kind = family(package.manifest.family)
         self.manifest: Manifest = package.manifest
         self.certificate: Certificate | None = package.certificate
-        self.options: Mapping[str, OptionValue] = settled(kind.options, options or {}, package.manifest.name)
+        self.options: Mapping[str, OptionValue] = settled(
+            self.option_specs, options or {}, package.manifest.name
+        )
         self._package = package
         self._network = build_network(package)
-        self.playable, self.runner = _played(package, self._network, self.options)
+        self.playable, self.runner, self.computed = _played(package, self._network, self.options)
 
     @property
     def spec(self) -> ModelSpec:
@@ -71,8 +76,8 @@ class Model:
 
     @property
     def option_specs(self) -> tuple[OptionSpec, ...]:
-        """What can be decided when the model is built for playing."""
-        return family(self.manifest.family).options
+        """What can be decided when the model is built: its family's options, and what computes it."""
+        return (*family(self.manifest.family).options, *COMPUTING)
 
     def with_options(self, **options: object) -> Model:
         """Return the same model with some options decided otherwise; the weights are shared.
@@ -92,7 +97,7 @@ class Model:
         other.manifest, other.certificate = self.manifest, self.certificate
         other._package, other._network = self._package, self._network
         other.options = settled(self.option_specs, options, self.manifest.name)
-        other.playable, other.runner = _played(self._package, self._network, other.options)
+        other.playable, other.runner, other.computed = _played(self._package, self._network, other.options)
         return other
 
     def render(
@@ -311,15 +316,28 @@ def build_network(package: Package) -> Any:
 
 def _played(
     package: Package, network: Any, options: Mapping[str, OptionValue]
-) -> tuple[Playable | Script, Runner]:
-    """Return a filled network as it is played under options, and what runs it."""
+) -> tuple[Playable | Script, Runner, Computed]:
+    """Return a filled network as it is played under options, what runs it, and why that does."""
     manifest = package.manifest
     kind = family(manifest.family)
-    hyper = kind.hyper_from_json(manifest.hyper)
-    read = with_files_read(kind.options, options)
+    backend, device = str(options[BACKEND.name]), str(options[DEVICE.name])
+    own = {name: value for name, value in options.items() if name not in (BACKEND.name, DEVICE.name)}
+    if device != CPU and not isinstance(network, Script):
+        network = build_network(package)  # which is moved there; this one may be playing
+    read = with_files_read(kind.options, own)
     playable = network if isinstance(network, Script) else kind.play(network, read)
+    computed = choose(manifest.name, playable, backend, device)
+    spec = _spec_of(manifest, playable)
+    chosen = {"backend": computed.backend, "device": computed.device}
+    return playable, make_runner(spec, playable, kind.controls, **chosen), computed
+
+
+def _spec_of(manifest: Manifest, playable: Playable | Script) -> ModelSpec:
+    """Return what the host must know of a network as it is played."""
+    kind = family(manifest.family)
+    hyper = kind.hyper_from_json(manifest.hyper)
     ahead, receptive, burst = _timing(playable)
-    spec = ModelSpec(
+    return ModelSpec(
         name=manifest.name,
         family=manifest.family,
         sample_rate=manifest.sample_rate,
@@ -333,7 +351,6 @@ def _played(
         clip_frames=kind.clip_frames(hyper),
         prior=kind.prior(hyper),
     )
-    return playable, make_runner(spec, playable, kind.controls)
 
 
 def _timing(playable: Playable | Script) -> tuple[int, int, int]:

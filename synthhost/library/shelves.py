@@ -90,10 +90,17 @@ def find_model(name_or_path: str | Path) -> Path:
     raise ModelNotFoundError(_not_found(text, path))
 
 
-def load_model(name_or_path: str | Path, *, allow_code: bool = False) -> Model:
+def load_model(
+    name_or_path: str | Path,
+    *,
+    allow_code: bool = False,
+    backend: str | None = None,
+    device: str | None = None,
+) -> Model:
     """Load a model by name, by the path of its folder, or straight from a published checkpoint file.
 
-    A name or path may be followed by options of the model, such as `name?steps=6`.
+    A name or path may be followed by options of the model, such as `name?steps=6`, back end and device too.
+    `Model.computed` tells which back end was taken, and why.
 
     A TorchScript model (RAVE and others exported for nn~) is a program that can do whatever you can do. It is
     refused, and nothing of it runs, unless you allowed these very bytes with `synthhost import FILE
@@ -102,13 +109,16 @@ def load_model(name_or_path: str | Path, *, allow_code: bool = False) -> Model:
     Args:
         name_or_path: What to load.
         allow_code: Let a TorchScript program run this once; nothing is remembered.
+        backend: "native" or "torch", which is met or refused; "auto" takes native where it can be had.
+        device: "cpu", or "cuda" or "cuda:N" for a GPU.
 
     Raises:
         ModelNotFoundError: If there is none; the message names the nearest one.
         CheckpointError: If its weights cannot be read safely and completely, or are a program not allowed.
-        ConfigError: If its manifest cannot be read.
+        ConfigError: If its manifest cannot be read, or the back end or device cannot be had.
     """
     name, options = without_options(os.fspath(name_or_path))
+    options |= {key: value for key, value in (("backend", backend), ("device", device)) if value is not None}
     return model_from(load_found(find_model(name), allow_code=allow_code), options)
 
 

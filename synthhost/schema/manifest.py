@@ -97,6 +97,8 @@ class Certificate(Document):
     machine: Line
     torch: Line
     threads: Annotated[int, Field(ge=1)]
+    backend: Literal["native", "torch"] = "torch"  # what computed it
+    device: Line = "cpu"
     chunkings: Annotated[int, Field(ge=1)]
     chunk_error: Annotated[float, Field(ge=0)]  # largest difference to one chunk, relative to its peak
     # of one float32 pass against float64, for comparison; none for what has no such pass

@@ -9,6 +9,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 
+from synthhost.core.computing import asked_for
+from synthhost.core.errors import ConfigError
 from synthhost.schema.preset import About, GainDb, Preset, Reference, Slug
 from synthhost.schema.reading import Document, Entry, read_text, refusal
 
@@ -38,7 +40,12 @@ ChunkFrames = Annotated[
 
 
 class TrackPart(Entry):
-    """One track: its preset by name, path or written out, and its place in the mix."""
+    """One track: its preset by name, path or written out, its place in the mix, and what computes it.
+
+    Back end and device hold for every preset that comes to play on the track, unless that says otherwise in
+    its `options`. "auto" takes native code where it can be had and faster; "native" and "torch" are met or
+    refused. A device is "cpu", "cuda" (the first GPU) or "cuda:N".
+    """
 
     name: Slug
     preset: PresetPart
@@ -46,6 +53,16 @@ class TrackPart(Entry):
     pan: Annotated[float, Field(ge=-1, le=1)] = 0.0  # -1 left, 1 right
     mute: bool = False
     solo: bool = False
+    backend: Literal["auto", "native", "torch"] = "auto"
+    device: str = "cpu"
+
+    @model_validator(mode="after")
+    def _check_device(self) -> Self:
+        try:
+            asked_for(None, self.device)
+        except ConfigError as error:
+            raise refusal(str(error)) from error
+        return self
 
     @model_validator(mode="after")
     def _check_name(self) -> Self:
@@ -103,6 +120,18 @@ class Set(Document):
                 f"two tracks are called {doubled[0]!r}: a track is addressed by its name, rename one."
             )
         return self
+
+    def computed_by(self, backend: str | None, device: str | None) -> Set:
+        """Return the set with another back end or device for every track, where one is given.
+
+        Raises:
+            ConfigError: There is no such back end or device.
+        """
+        asked_for(backend, device)
+        given = {key: value for key, value in (("backend", backend), ("device", device)) if value is not None}
+        plain = self.as_json()
+        plain["tracks"] = [{**track, **given} for track in plain["tracks"]]
+        return Set.from_json(plain, self.name)
 
     def with_presets(self, presets: Mapping[str, Preset]) -> Set:
         """Return the set with presets written out by track name, such as for a journal."""

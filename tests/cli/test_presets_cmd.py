@@ -144,7 +144,7 @@ def test_a_model_that_was_not_pulled_is_told_with_how_to_fetch_it(
     [
         ("model: hifigan-universal", "model: ./nowhere", "slow-choir.yaml: model: "),
         ("model: hifigan-universal", "model: ./choir.flac", "choir.flac: "),
-        ("source:", "options: {steps: 6}\nsource:", "no option is called 'steps'. It has no options."),
+        ("source:", "options: {steps: 6}\nsource:", "no option is called 'steps'. There are: back"),
         ("choir.flac", "config.json", "config.json: cannot be read as sound"),
     ],
 )
@@ -163,6 +163,14 @@ def test_a_set_is_checked_by_its_name_and_with_everything(studio: Path) -> None:
     (studio / "sets" / "show.yaml").write_text(SET.replace("slow-chior", "slow-choir"))
     assert run("check", "show") == (0, "show: can be played.\n")
     assert "show: can be played.\n" in run("check")[1]
+
+
+def test_a_set_is_checked_on_the_devices_its_tracks_name(studio: Path) -> None:
+    (studio / "sets").mkdir()
+    show = SET.replace("slow-chior", "slow-choir")
+    (studio / "sets" / "show.yaml").write_text(show.replace("slow-choir}", "slow-choir, device: 'cuda:9'}"))
+    code, told = run("check", "show")
+    assert (code, "cuda:9 cannot be used" in told) == (1, True)
 
 
 def test_a_set_is_checked_with_its_presets(folder: Path) -> None:

@@ -273,6 +273,17 @@ def test_status_and_latency_are_told_with_names(stage: Stage) -> None:
     assert stage.answers() == [OscMessage("/latency/reply", ("voice", 172.0, *parts))]
 
 
+def test_status_tells_what_computes_each_track_and_why(stage: Stage, description: dict[str, Any]) -> None:
+    plain = {"backend": "torch", "device": "cuda:0", "reason": "asked for"}
+    description["tracks"]["voice"]["computed"] = plain
+    stage.links.board.write(description)
+    stage.loop.turn(0.005)
+    stage.send("/status")
+    told = stage.answers(2)
+    assert told[0].address == "/status/reply"
+    assert told[1] == OscMessage("/status/track", ("voice", "torch", "cuda:0", "asked for"))
+
+
 def test_the_list_names_every_address_below_a_prefix(stage: Stage) -> None:
     stage.send("/list", "/master")
     *listed, done = stage.answers(4)

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from synthhost.core.arrays import Audio, Features
+from synthhost.core.computing import Computed
 from synthhost.core.draws import Draws
 from synthhost.core.errors import ConfigError, SourceError
 from synthhost.core.options import OptionSpec, settled
@@ -21,6 +22,7 @@ from synthhost.host import factory as making
 from synthhost.host.factory import VoiceFactory, file_sha256
 
 RATE, HOP = 8000, 40
+TORCH = Computed("torch", "cpu", "a fake")
 MEL = MelSpec("jik876", RATE, 256, HOP, 256, 12, 0.0, 4000.0, "ln", 1e-5)
 
 
@@ -55,7 +57,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def load(name: str) -> Any:
         names.append(name)
-        return SimpleNamespace(runner=Runner(int(name[1:])), option_specs=(), options={})
+        return SimpleNamespace(runner=Runner(int(name[1:])), option_specs=(), options={}, computed=TORCH)
 
     monkeypatch.setattr(making, "load_model", load)
     return names
@@ -126,6 +128,7 @@ def test_details_say_what_a_replay_must_find_again(factory: VoiceFactory, tone: 
         "model": "m12",
         "model_sha256": "a" * 64,
         "chunk_frames": 3,
+        "backend": "torch",
         "sounds": {str(tone): file_sha256(str(tone))},
     }
 
@@ -162,6 +165,7 @@ class Stepped:
     def __init__(self, options: dict[str, Any]) -> None:
         self.options = settled(self.option_specs, options, "glow")
         self.runner = Runner(12)
+        self.computed = TORCH
 
     def rebuilt(self, options: dict[str, Any]) -> Any:
         return Stepped(options)

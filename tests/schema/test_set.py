@@ -48,6 +48,16 @@ def test_a_set_of_one_track_has_defaults_for_everything_else() -> None:
     assert show.record.format == "wav32f"
 
 
+def test_a_track_says_what_computes_it_and_nothing_that_is_no_back_end_or_device() -> None:
+    said = {**tracks("slow-choir")[0], "backend": "torch", "device": "cuda:1"}
+    (track,) = Set.from_json(plain_set(tracks=[said]), "choir.yaml").tracks
+    assert (track.backend, track.device) == ("torch", "cuda:1")
+    (plain,) = Set.from_json(plain_set(), "choir.yaml").tracks
+    assert (plain.backend, plain.device) == ("auto", "cpu")
+    assert "There are cpu, cuda and cuda:N" in refusal_of(tracks=[said | {"device": "gpu"}])
+    assert "backend" in refusal_of(tracks=[said | {"backend": "tensor"}])
+
+
 def test_a_set_survives_json_and_yaml() -> None:
     keys: dict[str, Any] = {
         "tracks": tracks("slow-choir", "../pad.yaml", INLINE),

@@ -1,0 +1,75 @@
+"""What computes a model, on which device, and why: what may be asked for and what came of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from synthhost.core.errors import ConfigError
+from synthhost.core.options import OptionSpec, OptionValue
+
+AUTO, NATIVE, TORCH = "auto", "native", "torch"
+BACKENDS = (AUTO, NATIVE, TORCH)
+CPU = "cpu"
+
+BACKEND = OptionSpec(
+    "backend", AUTO, "what computes the model: native (compiled code), torch, or auto", choices=BACKENDS
+)
+DEVICE = OptionSpec("device", CPU, "where the model is computed: cpu, cuda (the first GPU) or cuda:N")
+COMPUTING = (BACKEND, DEVICE)
+"""Options that every model has. They hold for a voice as it is built; a change builds it anew."""
+
+_DEVICE = re.compile(r"cpu|cuda(?::\d{1,2})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """What computes one model.
+
+    Attributes:
+        backend: "native" or "torch".
+        device: "cpu", or "cuda:N" with the GPU's number.
+        reason: Why this one, in a few words.
+    """
+
+    backend: str
+    device: str
+    reason: str
+
+    def __str__(self) -> str:
+        """Return all of it as a person reads it."""
+        return f"{self.backend} on {self.device} ({self.reason})"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return a plain mapping."""
+        return asdict(self)
+
+
+def checked_device(device: str) -> str:
+    """Return what was given as a device, "cuda" as "cuda:0".
+
+    Raises:
+        ConfigError: It is no device.
+    """
+    if not _DEVICE.fullmatch(device):
+        raise ConfigError(f"device: {device[:60]!r} is none. There are cpu, cuda and cuda:N, such as cuda:1.")
+    return "cuda:0" if device == "cuda" else device
+
+
+def asked_for(backend: str | None, device: str | None) -> dict[str, OptionValue]:
+    """Return a wish as options, without what is the default: such names stay as short as they were.
+
+    Raises:
+        ConfigError: There is no such back end or device.
+    """
+    pairs = zip(COMPUTING, (backend, device), strict=True)
+    said = {spec.name: spec.checked(value) for spec, value in pairs if value is not None}
+    checked_device(str(said.get(DEVICE.name, CPU)))
+    return {name: value for name, value in said.items() if value not in (AUTO, CPU)}
+
+
+def under(preset: Mapping[str, Any], options: Mapping[str, OptionValue]) -> dict[str, Any]:
+    """Return a preset, a plain mapping, under a track's options; what the preset says itself wins."""
+    return {**preset, "options": {**options, **(preset.get("options") or {})}} if options else dict(preset)
