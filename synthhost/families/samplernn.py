@@ -7,6 +7,7 @@ training and as the oracle; it is played by a compiled loop.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,9 +19,12 @@ from synthhost.core.errors import FeatureError
 from synthhost.families.family import SEED, TEMPERATURE, Family
 from synthhost.families.samplernn_hyper import HOP_SAMPLES, SampleRnnHyper
 from synthhost.families.weights import fill_parameters
-from synthhost.native._loops import SampleRnnLoop
+from synthhost.native.compiled import compiled
 from synthhost.streaming.autoregressive import Autoregressive
 from synthhost.streaming.repeat import Repeat
+
+if TYPE_CHECKING:  # it may not have been compiled
+    from synthhost.native._loops import SampleRnnLoop
 
 
 class SampleRnn(Autoregressive):
@@ -73,7 +77,7 @@ class SampleRnn(Autoregressive):
     def loop(self, *, level: str = "") -> SampleRnnLoop:
         """Lay the weights out for the compiled loop; again after weights changed."""
         tiers, mlp = self._tiers, self.sample_level_mlp
-        return SampleRnnLoop(
+        loop: SampleRnnLoop = compiled().SampleRnnLoop(
             inputs=[_array(tier.input_expand.weight[:, :, 0]) for tier in tiers],
             input_biases=[_array(tier.input_expand.bias) for tier in tiers],
             from_inputs=[tier.of_all_layers("weight_ih") for tier in tiers],
@@ -90,6 +94,7 @@ class SampleRnn(Autoregressive):
             output_bias=_array(mlp.output.bias),
             level=level,
         )
+        return loop
 
     def _frames(self, ids: Tensor, span: int) -> Tensor:
         """Return what a tier sees, `[batch, frames, span]`, in -2 to 2: the published scale."""

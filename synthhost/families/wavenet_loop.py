@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,7 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from synthhost.families.wavenet_hyper import WavenetHyper
-from synthhost.native._loops import WavenetLoop
+from synthhost.native.compiled import compiled
+
+if TYPE_CHECKING:  # it may not have been compiled
+    from synthhost.native._loops import WavenetLoop
 
 
 def wavenet_loop(
@@ -31,7 +35,7 @@ def wavenet_loop(
         layers = [_Layer(hyper, tensors, index, speaker) for index in range(len(hyper.dilations))]
         heads = [f"last_conv_layers.{place}" for place in ((1, 3) if hyper.head_channels else (1,))]
         first = tensors["first_conv.weight"][:, :, 0]
-        return WavenetLoop(
+        loop: WavenetLoop = compiled().WavenetLoop(
             first=_array(first.T),
             first_bias=_array(tensors["first_conv.bias"]),
             dilations=hyper.dilations,
@@ -53,6 +57,7 @@ def wavenet_loop(
             start=hyper.output.start,
             level=level,
         )
+        return loop
 
 
 class _Layer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from synthhost.core.errors import ConfigError
-from synthhost.native import _loops
+from synthhost.native.compiled import compiled
 
 
 def processor_in_use() -> str:
@@ -12,9 +12,11 @@ def processor_in_use() -> str:
     It is the best that this processor runs, or what the environment's SYNTHHOST_PROCESSOR names.
 
     Raises:
-        ConfigError: That names a level which is unknown or cannot run here.
+        ConfigError: That names a level which is unknown or cannot run here, or there is no compiled part.
     """
+    loops = compiled()
     try:
-        return _loops.processor_level()
+        level: str = loops.processor_level()
+        return level
     except ValueError as error:
         raise ConfigError(str(error)) from error
