@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from bench import deadlines, families, fidelity, latency, streaming
+from bench.race import Effort
 from bench.report import listed, print_machine, run, write_json
 from bench.sizes import SIZES
 from bench.stage import MODEL_HELP
@@ -20,35 +21,34 @@ from synthhost.core.errors import ModelNotFoundError, SynthhostError
 Part: TypeAlias = Callable[[], dict[str, Any]]
 """Measures, prints, and returns what it found."""
 
-_SIZES = ("v1", "v2", "v3")
-_CHUNKS = (1, 2, 4, 8, 16)
-_BRIEF = streaming.Effort(rounds=1, slot_s=0.1, utterance_s=1.0)
+_CHUNKS = (1, 2, 4, 16)
+_BRIEF = Effort(rounds=1, slot_s=0.05, utterance_s=1.0)
 
 
 def command(
     seconds: Annotated[float, typer.Option(min=0.5, max=3600, help="Of the deadline run.")] = 300.0,
     live_model: Annotated[str, typer.Option(help=f"Played live. {MODEL_HELP}")] = deadlines.DEFAULT_MODEL,
-    models: Annotated[str, typer.Option(help="Published sizes for the streaming part.")] = ",".join(_SIZES),
+    models: Annotated[str, typer.Option(help="Sizes for the streaming part.")] = streaming.DEFAULT_MODELS,
     fidelity_model: Annotated[str, typer.Option(help="Real weights.")] = fidelity.DEFAULT_MODEL,
     impulses: Annotated[int, typer.Option(min=4, help="Steps of the latency part.")] = latency.IMPULSES,
     family_sizes: Annotated[
         str, typer.Option(help="Published sizes for the part on all families.")
     ] = ",".join(SIZES),
-    threads: Annotated[int, typer.Option(min=1, max=64, help="Threads torch may use.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, max=64, help="Threads a back end may use.")] = 1,
     brief: Annotated[bool, typer.Option("--brief", help="A short look at every part.")] = False,
     json_: Annotated[Path | None, typer.Option("--json", help="Write all figures here too.")] = None,
 ) -> None:
     """Measure everything and print one report."""
     console = Console()
     print_machine(console)
-    effort = _BRIEF if brief else streaming.Effort()
+    effort = _BRIEF if brief else Effort()
     if brief:
         seconds, impulses = min(seconds, 5.0), min(impulses, 8)
 
     def streamed() -> dict[str, Any]:
-        rows = streaming.measure(listed(models), _CHUNKS, threads, effort)
-        streaming.show(rows, console)
-        return streaming.as_json(rows)
+        measured = streaming.measure(listed(models), _CHUNKS, threads, effort)
+        streaming.show(measured, streaming.TITLE, console)
+        return streaming.as_json(measured)
 
     def compared() -> dict[str, Any]:
         rows = families.measure(listed(family_sizes), threads, not brief, console)

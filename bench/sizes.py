@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from bench.published import HYPER as HIFIGAN
+from bench.published import random_package
 from synthhost.checkpoints.layout import ReadModel
 from synthhost.checkpoints.package import Origin, Package, manifest_for
 from synthhost.core.errors import ConfigError, suggestion
@@ -182,17 +183,46 @@ SIZES: Mapping[str, Size] = MappingProxyType(
 """Shapes by name, as the authors' configurations have them; `wavenet-small` is one that plays on a core."""
 
 
+TINY: Mapping[str, Size] = MappingProxyType(
+    {
+        "melgan-tiny": Size(
+            "melgan",
+            {**_MELGAN, "channels": 16, "upsample_scales": [8, 8, 2, 2], "stacks": 2},
+            "descriptinc",
+        ),
+    }
+)
+"""Shapes that nobody published, to try a bench with."""
+
+
+def package_of(name: str) -> Package:
+    """Return a model with random weights by any name: a size of HiFi-GAN, or one of `SIZES` or `TINY`.
+
+    Raises:
+        ConfigError: There is no such size.
+    """
+    if name in HIFIGAN:
+        return random_package(name)
+    if name not in SIZES and name not in TINY:
+        known = [*HIFIGAN, *SIZES]
+        raise ConfigError(
+            f"No published size is called {name!r}.{suggestion(name, known)} There are {', '.join(known)}."
+        )
+    return random_size(name)
+
+
 def random_size(name: str, seed: int = 0) -> Package:
     """Return a model of a published size with random weights.
 
     Raises:
         ConfigError: There is no such size.
     """
-    if name not in SIZES:
+    known = {**SIZES, **TINY}
+    if name not in known:
         raise ConfigError(
             f"No published size is called {name!r}.{suggestion(name, SIZES)} There are {', '.join(SIZES)}."
         )
-    size = SIZES[name]
+    size = known[name]
     kind = family(size.family)
     hyper = kind.hyper_from_json(size.hyper)
     draw = torch.Generator().manual_seed(seed)

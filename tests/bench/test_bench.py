@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from importlib import import_module
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -21,13 +20,6 @@ from synthhost.core.errors import ConfigError
 from synthhost.families.registry import family
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Give modules of the bench package, which is not installed, by name."""
-    monkeypatch.syspath_prepend(str(ROOT))
-    return lambda name: import_module(f"bench.{name}")
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -46,18 +38,19 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_streaming_writes_a_row_for_every_model_and_chunk(tmp_path: Path) -> None:
     written = tmp_path / "rows.json"
     settings = ["--rounds", "2", "--slot-s", "0", "--utterance-s", "0.5", "--threads", "1"]
-    ended = run(
-        "bench.streaming", "--models", "tiny,tiny", "--chunks", "1,3", *settings, "--json", str(written)
-    )
+    asked = ["--models", "tiny,melgan-tiny", "--chunks", "1,3", "--backends", "torch"]
+    ended = run("bench.streaming", *asked, *settings, "--json", str(written))
     assert ended.returncode == 0, ended.stderr
     assert "of real time" in ended.stdout
-    rows = json.loads(written.read_text())["rows"]
-    assert [(row["model"], row["chunk_frames"]) for row in rows] == [("tiny", 1), ("tiny", 3)] * 2
-    for row in rows:
-        assert (row["backend"], row["threads"]) == ("torch", 1)
+    found = json.loads(written.read_text())
+    assert found["peak"]["float32_gflops"] > 0.0
+    cases = [(row["model"], row["chunk_frames"]) for row in found["rows"]]
+    assert cases == [("tiny", 1), ("tiny", 3), ("melgan-tiny", 1), ("melgan-tiny", 3)]
+    for row in found["rows"]:
+        assert (row["backend"], row["threads"], row["max_error"]) == ("torch", 1, 0.0)
         assert 0.0 < row["median_ms"] <= row["p999_ms"]
-        assert row["real_time_factor"] > 0.0
-        assert row["against_offline"] > 0.0
+        assert min(row[name] for name in ("real_time_factor", "against_offline", "gflop", "of_peak")) >= 0.0
+        assert row["speed_over_torch"] == 1.0
 
 
 def test_a_size_nobody_published_is_refused_with_the_nearest(bench: Any) -> None:
@@ -78,7 +71,7 @@ def test_random_models_have_the_published_number_of_parameters(
 def test_a_chunk_longer_than_the_utterance_is_refused(bench: Any) -> None:
     streaming = bench("streaming")
     with pytest.raises(ConfigError, match="longer than the utterance"):
-        streaming.measure(["tiny"], [100], 1, streaming.Effort(1, 0.0, 0.5))
+        streaming.measure(["tiny"], [100], 1, bench("race").Effort(1, 0.0, 0.5))
 
 
 def test_the_flood_brings_every_address_its_share(bench: Any) -> None:

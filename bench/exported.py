@@ -1,0 +1,115 @@
+"""One step of a streaming network as a graph for other runtimes: frames and state in, sound and state out."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from bench.lowering import lowered
+from bench.tape import Tape
+from synthhost.streaming.block import AnyBlock
+
+FRAMES, SOUND = "frames", "sound"
+_FAR = 1 << 16  # steps, beyond every start
+_OPSET = 17
+
+
+class StepGraph(nn.Module):
+    """`forward(frames, *noises, *state) -> (sound, *state)` of a stream long under way.
+
+    Attributes:
+        state_shapes: Of the histories, each `[batch, channels, 1, samples]`.
+        noises: Stream of each noise, and the index of its first sample in the first step of all; below zero
+            where the stream begins late.
+        noise_samples: Of each noise in one step.
+        operations: Multiplications and additions of the convolutions of one step.
+    """
+
+    def __init__(self, block: AnyBlock, batch: int, bands: int, chunk_frames: int) -> None:
+        super().__init__()
+        self.block = block
+        self._seen = _FAR * chunk_frames
+        self._lengths: tuple[int, ...] | None = None
+        tape = Tape()
+        with torch.no_grad():
+            self._run(tape, torch.zeros(batch, bands, chunk_frames))
+        self._lengths = tuple(tape.needed)
+        shapes = zip(tape.streams, tape.needed, strict=True)
+        self.state_shapes = [(*x.shape[:-1], length) for x, length in shapes if length]
+        self.operations = tape.operations
+        self.noise_samples = [samples for _, _, samples in tape.drawn]
+        self.noises = [(stream, seen - _FAR * samples) for stream, seen, samples in tape.drawn]
+
+    def forward(self, frames: Tensor, *given: Tensor) -> tuple[Tensor, ...]:
+        """Compute one step.
+
+        Args:
+            frames: `[batch, bands, frames]`.
+            *given: The noises, each `[batch, samples]`, then the state.
+
+        Returns:
+            The sound, `[batch, samples]`, and the next state.
+        """
+        count = len(self.noises)
+        tape = Tape(self._lengths, list(given[count:]), list(given[:count]))
+        sound = self._run(tape, frames)
+        return (sound, *tape.kept)
+
+    def _run(self, tape: Tape, frames: Tensor) -> Tensor:
+        made = lowered(self.block, tape.source(frames.unsqueeze(2), self._seen)).window()
+        return made.flatten(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A step in the ONNX format, with what its player must know; see `StepGraph`."""
+
+    model: bytes
+    state_shapes: Sequence[tuple[int, ...]]
+    noises: Sequence[tuple[int, int]]
+    noise_samples: Sequence[int]
+    frames_shape: tuple[int, int, int]
+    sound_shape: tuple[int, int]
+
+    @property
+    def state_names(self) -> list[tuple[str, str]]:
+        """Return the names of each state's input and output."""
+        return [(f"state_{place}", f"next_{place}") for place in range(len(self.state_shapes))]
+
+    @property
+    def noise_names(self) -> list[str]:
+        """Return the names of the noises."""
+        return [f"noise_{place}" for place in range(len(self.noises))]
+
+
+def export(graph: StepGraph, batch: int, bands: int, chunk_frames: int) -> Exported:
+    """Write a step as ONNX.
+
+    All lengths are constant, and torch's tracing exporter, which needs nothing but `onnx`, folds what depends
+    on weights alone.
+    """
+    frames = torch.zeros(batch, bands, chunk_frames)
+    noises = [torch.zeros(batch, samples) for samples in graph.noise_samples]
+    state = [torch.zeros(shape) for shape in graph.state_shapes]
+    with torch.no_grad():
+        sound = graph(frames, *noises, *state)[0]
+    shapes = (batch, bands, chunk_frames), (batch, sound.shape[1])
+    made = Exported(b"", graph.state_shapes, graph.noises, graph.noise_samples, *shapes)
+    written = io.BytesIO()
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # on the exporter's age, and that lengths are constant
+        torch.onnx.export(
+            graph.eval(),
+            (frames, *noises, *state),
+            written,
+            dynamo=False,
+            opset_version=_OPSET,
+            input_names=[FRAMES, *made.noise_names, *(name for name, _ in made.state_names)],
+            output_names=[SOUND, *(name for _, name in made.state_names)],
+        )
+    return Exported(written.getvalue(), graph.state_shapes, graph.noises, graph.noise_samples, *shapes)
