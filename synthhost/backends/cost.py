@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from synthhost.core.arrays import Audio, Features
-from synthhost.core.seams import Runner
+from synthhost.core.seams import Reserving, Runner
 
 _WARM_FRAMES = 16
 _UNTIMED = 2  # steps of a new size, before it is timed
@@ -51,6 +51,8 @@ def cost_per_step(runner: Runner, chunk_frames: int, repeats: int = 100, running
         running: What `running_state` made, for several measurements; it is left as it is.
     """
     spec = runner.spec
+    if isinstance(runner, Reserving):
+        runner.reserve(chunk_frames)
     frames, out = _quiet_noise(runner, chunk_frames)
     state = running_state(runner, chunk_frames) if running is None else running.copy()
     for _ in range(_UNTIMED):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from synthhost.backends.choice import choose
+from synthhost.backends.graph_runner import GraphRunner
 from synthhost.backends.loop_runner import LoopRunner
 from synthhost.backends.native_seam import native_plans
 from synthhost.backends.script_runner import ScriptRunner
@@ -47,4 +48,6 @@ def make_runner(
         plans = native_plans()
         assert plans is not None
         return plans.runner(spec, playable, controls)
-    return TorchRunner(spec, playable.to(computed.device), controls)
+    if computed.device != CPU:
+        return GraphRunner(spec, playable.to(computed.device), controls)
+    return TorchRunner(spec, playable, controls)

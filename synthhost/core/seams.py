@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from synthhost.core.arrays import Audio, Features
 from synthhost.core.draws import Draws
@@ -40,6 +40,17 @@ class Runner(Protocol):
 
     def flush(self, state: Any, out: Audio) -> int:
         """End the stream: write what was still held back (at most `look_ahead_samples + burst_samples`)."""
+
+
+@runtime_checkable
+class Reserving(Protocol):
+    """A runner that lays out steps of one size beforehand, so that a stream's steps cost less."""
+
+    def reserve(self, chunk_frames: int, batch: int = 1) -> str:
+        """Get ready for one more stream of steps of so many frames; say in a few words what came of it.
+
+        It may take seconds. A stream goes without where it was not called.
+        """
 
 
 class Source(Protocol):

@@ -13,7 +13,7 @@ from synthhost.core.draws import SeededDraws
 from synthhost.core.errors import ConfigError, SourceError, suggestion
 from synthhost.core.noise import hashes
 from synthhost.core.options import model_of, with_options, without_options
-from synthhost.core.seams import Effects, Runner, Source
+from synthhost.core.seams import Effects, Reserving, Runner, Source
 from synthhost.core.specs import MelSpec
 from synthhost.effects.chain import Chain
 from synthhost.engine.clip_voice import ClipVoice
@@ -143,7 +143,10 @@ class VoiceFactory:
         source = self._source(preset, runner, seed)
         said = start_values(preset)
         chain = Chain(_plugins(preset, said), self._sample_rate)
-        voice = self._voice(source, runner, self._chunk_of(reference, runner), chain, SeededDraws.of(seed))
+        chunk_frames, computed = self._chunk_of(reference, runner), model.computed
+        if isinstance(runner, Reserving):
+            computed = replace(computed, reason=f"{computed.reason}; {runner.reserve(chunk_frames)}")
+        voice = self._voice(source, runner, chunk_frames, chain, SeededDraws.of(seed))
         values = _settle(preset, said, voice, live or {}, kept=kept)
         voice.trim = db_to_linear(preset.gain_db)
         if live is not None:
@@ -159,7 +162,7 @@ class VoiceFactory:
             specs,
             model.option_specs,
             model.options,
-            model.computed,
+            computed,
         )
 
     def details(self, prepared: Prepared) -> dict[str, Any]:

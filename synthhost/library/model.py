@@ -19,7 +19,7 @@ from synthhost.core.computing import BACKEND, COMPUTING, CPU, DEVICE, Computed
 from synthhost.core.draws import Draws, SeededDraws, TapeDraws
 from synthhost.core.errors import ConfigError, FeatureError
 from synthhost.core.options import OptionSpec, OptionValue, settled
-from synthhost.core.seams import Runner
+from synthhost.core.seams import Reserving, Runner
 from synthhost.core.specs import ModelSpec
 from synthhost.families.family import TEMPERATURE
 from synthhost.families.registry import family
@@ -166,7 +166,8 @@ class Model:
         """Begin a stream: frames pushed as they come, sound returned as soon as it is decided.
 
         Args:
-            chunk_frames: The most frames computed at once; bounds memory, and has a good default.
+            chunk_frames: The most frames computed at once; bounds memory, and has a good default. On a GPU
+                steps of just so many are replayed as one graph.
             seed: Of the chance that the model uses, if any.
             draws: What to draw from instead.
 
@@ -176,6 +177,8 @@ class Model:
         frames = max(_CHUNK_SAMPLES // self.spec.hop_samples, 1)
         if chunk_frames is not None:
             frames = whole("chunk_frames", chunk_frames, 1, LONGEST_SAMPLES)
+            if isinstance(self.runner, Reserving):
+                self.runner.reserve(frames)
         seed = whole("seed", seed, -_LARGEST_SEED, _LARGEST_SEED)
         return ModelStream(self, frames, draws or SeededDraws.of(seed))
 

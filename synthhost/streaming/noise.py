@@ -57,7 +57,7 @@ class Noise(Block[NoiseState]):
     def step(self, x: Tensor, state: NoiseState) -> Tensor:
         """Return as much noise as there is of the next piece. [render thread]"""
         count = x.shape[1]
-        noise = torch.from_numpy(state.draws.normals(self.stream, state.first, count))
+        noise = torch.as_tensor(state.draws.normals(self.stream, state.first, count))
         state.first += count
         drawn = noise.to(x)[:, :, None]
         return drawn if state.temperature == 1.0 else drawn * state.temperature

@@ -8,7 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 import yaml
 from typer.testing import CliRunner
 
@@ -245,3 +247,30 @@ def test_a_model_in_python_takes_back_end_and_device(studio: Path, monkeypatch: 
     assert load_model("tiny?backend=torch").computed == model.computed
     with pytest.raises(ConfigError, match="cuda:7 cannot be used"):
         load_model("tiny", device="cuda:7")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
+def test_a_track_on_a_gpu_is_rendered_and_replayed_as_on_the_processor(studio: Path, tmp_path: Path) -> None:
+    sounds = {}
+    for device in ("cpu", "cuda"):
+        with engine_of(
+            plan_of(studio, tmp_path, device=device, backend="torch"), tmp_path / device
+        ) as engine:
+            sounds[device] = rendered(engine)
+            told = computed_in(engine)
+    assert told["device"] == "cuda:0"
+    assert told["reason"] == "asked for; steps of 4 frames are replayed as one graph"
+    assert engine.renderer.tracks[0].playing.voice._state.hold is not None  # type: ignore[attr-defined]
+    np.testing.assert_allclose(sounds["cuda"], sounds["cpu"], atol=1e-4 * np.abs(sounds["cpu"]).max(), rtol=0)
+    with engine_of(engine.plan, tmp_path / "again") as again:
+        np.testing.assert_array_equal(rendered(again), sounds["cuda"])
+
+
+def rendered(engine: OfflineEngine) -> Any:
+    """Return two seconds of the master."""
+    blocks = []
+    while engine.renderer.sample < 44_000:
+        engine.advance(44_000)
+        blocks.append(engine._block[:2].copy())
+    engine.finish()
+    return np.concatenate(blocks, axis=1)
