@@ -88,7 +88,8 @@ class GraphRunner(TorchRunner):
     A step is recorded when it is asked for with `reserve`, on whatever thread that is; streams take it up by
     themselves as soon as they run. Sums are those of float32, unless torch was told to round to TF32.
 
-    It was tried on an NVIDIA H100; see `tests/backends/test_cuda.py`.
+    It was run on an NVIDIA H100 80GB HBM3 with torch 2.11.0+cu130, and on no other GPU; see
+    `bench/gpu.py` and `tests/backends/test_cuda.py`.
 
     Args:
         spec: Of the model.

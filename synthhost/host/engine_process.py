@@ -21,6 +21,7 @@ from synthhost.engine.renderer import CHANNELS, Renderer
 from synthhost.host.admission import Admission
 from synthhost.host.assembly import describe, make_factory, make_renderer, stem_channels
 from synthhost.host.chunking import choose_ahead_samples
+from synthhost.host.gpus import gpus_in
 from synthhost.host.journal import header_of
 from synthhost.host.loader import ThreadedLoader, Workshop
 from synthhost.host.plan import Plan
@@ -49,6 +50,7 @@ class LiveEngine:
         self._parent = ParentWatch()
         self._shared = shared
         self._status = shared.status
+        self._gpus = gpus_in(plan)
         self._admission = Admission(plan, lambda: bool(self._status["engine_ready"]), self._say)
         self._admission.notes += go_before_others()  # the loader and the writers of stems too
         self._asides: deque[Event] = deque()  # from the loader's thread: the ring has one writer
@@ -248,7 +250,8 @@ class LiveEngine:
 
     def _header(self) -> dict[str, Any]:
         chunks = {reference: choice.chunk_frames for reference, choice in self._admission.choices.items()}
-        return header_of(self.plan, chunks, self._admission.hashes, self._factory.backends)
+        known = (chunks, self._admission.hashes, self._factory.backends)
+        return header_of(self.plan, *known, self._gpus)
 
     def _note_unfinished(self) -> None:
         waiting = self.renderer.waiting

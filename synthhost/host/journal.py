@@ -45,6 +45,7 @@ def header_of(
     chunk_frames: dict[str, int],
     model_hashes: dict[str, str],
     backends: dict[str, str] | None = None,
+    gpus: list[str] | None = None,
 ) -> dict[str, Any]:
     """Return the first line of a journal; chunk sizes, weights and back ends go by the models' references."""
     return {
@@ -52,6 +53,7 @@ def header_of(
         "plan": {**asdict(plan), "chunk_frames": chunk_frames, "backends": dict(backends or {})},
         "models": model_hashes,
         "made_with": made_with(),
+        "gpus": gpus or [],
     }
 
 

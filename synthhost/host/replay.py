@@ -10,6 +10,7 @@ from synthhost.core.errors import RecordingError
 from synthhost.core.messages import Command, Failed
 from synthhost.engine.loading import Job, StemsJob, TapeJob
 from synthhost.engine.renderer import Renderer
+from synthhost.host.gpus import gpus_in
 from synthhost.host.journal import Journal, made_with
 from synthhost.host.loader import ImmediateLoader, Workshop
 from synthhost.host.offline import OfflineEngine, OfflineResult, Progress, check_length
@@ -101,7 +102,17 @@ def remarks(journal: Journal) -> list[str]:
             f"{journal.path}: the session ran with {_versions(then)}, this is {_versions(now)}. Samples are "
             "equal to the bit on the same machine with the same versions only."
         )
+    had, has = journal.header.get("gpus"), gpus_in(journal.plan)
+    if had and had != has:
+        said.append(
+            f"{journal.path}: the session was computed on {_listed(had)}, this machine has {_listed(has)}. "
+            "Samples are equal to the bit on the same GPU only."
+        )
     return said
+
+
+def _listed(names: object) -> str:
+    return ", ".join(str(name) for name in names) if isinstance(names, list) and names else "no GPU"
 
 
 def _versions(made: object) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from synthhost.backends import native_seam
+from synthhost.backends import choice, native_seam
 from synthhost.backends.choice import choose
 from synthhost.backends.loop_runner import LoopRunner
 from synthhost.backends.native_seam import NativePlans
@@ -19,6 +19,7 @@ from synthhost.core.errors import ConfigError
 from synthhost.core.specs import ModelSpec
 from synthhost.families import samplernn
 from synthhost.families.samplernn_hyper import SampleRnnHyper
+from synthhost.native.compiled import why_missing
 from synthhost.streaming.conv import Conv
 from synthhost.streaming.script import Script
 from synthhost.streaming.timing import hop_samples, look_ahead_samples, receptive_frames
@@ -38,12 +39,14 @@ def refuses_wide(block: Any) -> str | None:
 def plans(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let native code compute small convolutions."""
     monkeypatch.setattr(native_seam, "NATIVE_PLANS", NativePlans(refuses_wide, Native))
+    monkeypatch.setattr(choice, "why_missing", lambda: None)  # whether anything was compiled here
 
 
 @pytest.fixture
 def no_extension(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the compiled part impossible to import."""
     monkeypatch.setitem(sys.modules, EXTENSION, None)  # type: ignore[arg-type]
+    monkeypatch.setattr(choice, "why_missing", why_missing)
 
 
 def conv(kernel: int = 3) -> Conv:
@@ -97,6 +100,7 @@ def test_the_runner_is_the_one_that_was_chosen() -> None:
     assert type(make_runner(spec_of(wide), wide)) is TorchRunner
 
 
+@pytest.mark.skipif(why_missing() is not None, reason="nothing was compiled")
 def test_sample_loops_are_native_and_nothing_else() -> None:
     network = looped()
     assert choose("m", network) == Computed("native", "cpu", "it makes one sample after another")

@@ -1,4 +1,7 @@
-"""A GPU computes what the processor computes; skipped where torch finds none."""
+"""A GPU computes what the processor computes; skipped where torch finds none.
+
+It was run on an NVIDIA H100 80GB HBM3 with torch 2.11.0+cu130, and on no other GPU.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import torch
 import yaml
 from typer.testing import CliRunner
 
-from synthhost.backends import native_seam
+from synthhost.backends import choice, native_seam
 from synthhost.backends.cost import StepCost
 from synthhost.backends.native_seam import NativePlans
 from synthhost.backends.torch_runner import TorchRunner
@@ -45,11 +45,13 @@ class Native(TorchRunner):
 @pytest.fixture
 def plans(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let native code compute every network."""
-    monkeypatch.setattr(native_seam, "NATIVE_PLANS", NativePlans(lambda _: None, Native))
+    native_code(monkeypatch, None)
 
 
-def no_plans(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native_seam, "NATIVE_PLANS", NativePlans(lambda _: "its layers are too odd", Native))
+def native_code(monkeypatch: pytest.MonkeyPatch, refusal: str | None) -> None:
+    """Let native code compute every network, or refuse each; whether anything was compiled plays no part."""
+    monkeypatch.setattr(native_seam, "NATIVE_PLANS", NativePlans(lambda _: refusal, Native))
+    monkeypatch.setattr(choice, "why_missing", lambda: None)
 
 
 def plan_of(studio: Path, tmp_path: Path, **track: Any) -> Plan:
@@ -133,14 +135,14 @@ def session_of(plan: Plan, tmp_path: Path) -> Journal:
 def test_a_replay_computes_as_the_session_did_or_says_why_not(
     studio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    no_plans(monkeypatch)
+    native_code(monkeypatch, "its layers are too odd")
     journal = session_of(plan_of(studio, tmp_path), tmp_path)
     assert journal.plan.backends == {"tiny": "torch", "tiny?backend=auto": "torch"}
-    monkeypatch.setattr(native_seam, "NATIVE_PLANS", NativePlans(lambda _: None, Native))
+    native_code(monkeypatch, None)
     result = replay(journal, tmp_path / "again", lambda *_: None)  # native code could compute it by now
     assert result.computed == {"voice": "torch on cpu (as in the session)"}
     journal.plan = replace(journal.plan, backends=dict.fromkeys(journal.plan.backends, "native"))
-    no_plans(monkeypatch)
+    native_code(monkeypatch, "its layers are too odd")
     with pytest.raises(ConfigError, match="native code cannot compute it: its layers are too odd"):
         replay(journal, tmp_path / "never", lambda *_: None)
 
@@ -150,6 +152,12 @@ def test_a_journal_from_before_back_ends_could_be_chosen_is_remarked_on(studio: 
     assert not remarks(journal)
     del journal.header["plan"]["backends"]
     assert "does not say which back ends" in remarks(journal)[0]
+
+
+def test_a_journal_from_another_gpu_is_remarked_on(studio: Path, tmp_path: Path) -> None:
+    journal = session_of(plan_of(studio, tmp_path), tmp_path)
+    journal.header["gpus"] = ["Fictive F1"]
+    assert "computed on Fictive F1, this machine has no GPU" in remarks(journal)[0]
 
 
 def test_a_journal_is_not_rendered_on_another_back_end(tmp_path: Path) -> None:
