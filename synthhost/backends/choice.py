@@ -64,8 +64,7 @@ def native_refusal_of(block: AnyBlock) -> str | None:
     missing = why_missing()
     if missing is not None:
         return missing
-    plans = native_plans()
-    return "native plans do not exist yet" if plans is None else plans.refusal(block)
+    return native_plans().refusal(block)
 
 
 def _only(name: str, backend: str, because: str, asked: str, place: str) -> Computed:

@@ -1,8 +1,8 @@
-"""A step of a fixed number of frames, recorded once and replayed: one launch in place of hundreds.
+"""A step of a fixed number of frames, recorded once and replayed: one launch for hundreds.
 
-A lane belongs to one stream at a time. Its arena holds the stream's tensors, and a replay reads and writes them
-there; counts and chance stay with the stream. What is recorded is the step of a stream that runs: the start and
-the end, where shapes change, are computed as ever.
+A lane belongs to one stream at a time. Its arena holds the stream's tensors; a replay reads and writes them
+there; counts and chance stay with the stream. What is recorded is the step of a stream that runs: the
+start and the end, where shapes change, are computed as ever.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from synthhost.backends.native_runner import NativeRunner
+from synthhost.backends.plan import native_refusal
 from synthhost.core.params import ParamSpec
 from synthhost.core.seams import Runner
 from synthhost.core.specs import ModelSpec
@@ -25,10 +27,9 @@ class NativePlans:
     runner: Callable[[ModelSpec, AnyBlock, tuple[ParamSpec, ...]], Runner]
 
 
-NATIVE_PLANS: NativePlans | None = None
-"""Set once native plans exist: `NativePlans(native_refusal, NativeRunner)`."""
+NATIVE_PLANS = NativePlans(native_refusal, NativeRunner)
 
 
-def native_plans() -> NativePlans | None:
-    """Return what compiles networks, or None where nothing does yet."""
+def native_plans() -> NativePlans:
+    """Return what compiles networks."""
     return NATIVE_PLANS

@@ -45,9 +45,7 @@ def make_runner(
         return LoopRunner(spec, playable, controls)
     assert isinstance(playable, Block), type(playable)
     if computed.backend == NATIVE:
-        plans = native_plans()
-        assert plans is not None
-        return plans.runner(spec, playable, controls)
+        return native_plans().runner(spec, playable, controls)
     if computed.device != CPU:
         return GraphRunner(spec, playable.to(computed.device), controls)
     return TorchRunner(spec, playable, controls)

@@ -38,8 +38,9 @@ class Decimate(Block[PickState]):
         assert factor >= 1, factor
         self.factor = factor
         linear = mode == "linear"
-        self._first = (factor - 1) // 2 if linear else 0  # of the two samples of a group that are averaged
-        self._second = factor // 2 if linear else 0
+        # of a group, the two samples that are averaged
+        self.places = ((factor - 1) // 2, factor // 2) if linear else (0, 0)
+        self._first, self._second = self.places
 
     def forward(self, x: Tensor) -> Tensor:
         """Thin a whole stream out, `[batch, channels, time]`."""

@@ -52,8 +52,8 @@ class ConvTranspose(WeightedBlock[TransposeState]):
         self.kernel, self.stride = kernel, stride
         self.padding, self.output_padding = padding, output_padding
         self._overlap = -(-kernel // stride) - 1  # earlier inputs that reach a group of `stride` outputs
-        self._longer = kernel - stride - padding + output_padding  # total = n * stride - padding + _longer
-        self._hold = max(0, -self._longer)  # decided outputs that the right crop would still take
+        self.longer = kernel - stride - padding + output_padding  # total = n * stride - padding + longer
+        self._hold = max(0, -self.longer)  # decided outputs that the right crop would still take
 
     def forward(self, x: Tensor) -> Tensor:
         """Transposed-convolve a whole stream, `[batch, in, time]` to `[batch, out, time']`."""
@@ -97,7 +97,7 @@ class ConvTranspose(WeightedBlock[TransposeState]):
 
     def total(self, n_inputs: int) -> int:
         """Return how many outputs a stream of `n_inputs` inputs has in all."""
-        outputs = n_inputs * self.stride - self.padding + self._longer
+        outputs = n_inputs * self.stride - self.padding + self.longer
         if n_inputs and outputs < 1:
             raise FeatureError(
                 f"A stream of {n_inputs} samples is too short for a transposed convolution of kernel "

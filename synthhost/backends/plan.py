@@ -1,0 +1,202 @@
+"""A network of streaming blocks compiled to a plan of the native executor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import singledispatchmethod
+from typing import Any
+
+from synthhost.backends import plan_ops as ops
+from synthhost.backends.fusing import Layouts, fused, uses
+from synthhost.backends.lowering import Lowering, NotInPlanError, lowered
+from synthhost.backends.plan_ops import INPUT, Op, Value
+from synthhost.native.compiled import compiled_plans
+from synthhost.streaming.block import AnyBlock
+from synthhost.streaming.window import Window
+
+_NONE = -1  # no stream
+_MOST_FRAMES = 4  # computed at a time at most
+_MOST_FLOATS = 1 << 24  # of a state that may hold so many frames
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPlan:
+    """A plan and what its runs must be given.
+
+    Attributes:
+        native: The executor's plan.
+        noise_streams: The stream of draws behind every row of noise.
+        noise_values: The plan's stream of each of these rows: as far as it comes, noise is needed.
+    """
+
+    native: Any
+    noise_streams: tuple[int, ...]
+    noise_values: tuple[int, ...]
+
+
+def native_refusal(block: AnyBlock) -> str | None:
+    """Return in a few words why a network cannot be compiled to a plan, or None where it can."""
+    if isinstance(block, Window):
+        return "mode window is not in native plans"
+    try:
+        lowered(block, block.in_channels or 1)
+    except NotInPlanError as error:
+        return str(error)
+    return None
+
+
+def compile_plan(block: AnyBlock, channels: int, level: str = "") -> CompiledPlan:
+    """Compile a network.
+
+    Several frames are computed at a time where the memory of a state allows it, so that long steps read the
+    weights less often.
+
+    Args:
+        block: The network; its weights are copied.
+        channels: Of its input.
+        level: Of processor; "": the one in use.
+
+    Raises:
+        NotInPlanError: A part of the network has no native operation.
+    """
+    for frames in (_MOST_FRAMES, 1):
+        lowering, output = lowered(block, channels)
+        emission = _Emission(lowering, Layouts(lowering), output, level)
+        emission.native.seal(emission.stream(output), frames)
+        if emission.native.state_floats <= _MOST_FLOATS:
+            break
+    return CompiledPlan(emission.native, tuple(lowering.noise_streams), tuple(emission.noise_values))
+
+
+class _Emission:
+    """Operations handed to the executor, one after the other."""
+
+    def __init__(self, lowering: Lowering, layouts: Layouts, output: Value, level: str) -> None:
+        self.native = compiled_plans().Plan(lowering.channels[INPUT], level)
+        self.noise_values: list[int] = []
+        self._lowering, self._layouts = lowering, layouts
+        self._streams: dict[Value, int] = {INPUT: 0}
+        self.native.set_edge(0, lowering.edge_of(INPUT))
+        operations = fused(layouts.ops, output)
+        self._used = uses(operations, output)
+        for op in operations:
+            self._emit(op)
+
+    def stream(self, value: Value) -> int:
+        """Return a value's stream."""
+        return self._streams[value]
+
+    def _made(self, op: Op) -> dict[str, Any]:
+        """Return the streams that an operation writes, made now: `raw`, `active` and `slope`."""
+        raw = self._new(op.output, op) if self._used[op.output] else _NONE
+        active = _NONE if op.active is None else self._new(op.active, op)
+        return {"raw": raw, "active": active, "slope": op.slope}
+
+    def _new(self, value: Value, op: Op) -> int:
+        columns = self._layouts.channel_major[op.output]
+        made: int = self.native.stream(op.channels, columns, self._lowering.edge_of(value))
+        self._streams[value] = made
+        return made
+
+    def _one(self, op: Op) -> tuple[int, int]:
+        """Return the streams of an operation from one value to one."""
+        assert op.active is None
+        return self._streams[op.inputs[0]], self._new(op.output, op)
+
+    @singledispatchmethod
+    def _emit(self, op: Op) -> None:
+        raise AssertionError(type(op))
+
+    @_emit.register
+    def _(self, op: ops.ConvOp) -> None:
+        x, *others = (self._streams[one] for one in op.inputs)
+        first, second = [*others, _NONE, _NONE][:2]
+        numbers = {"dilation": op.dilation, "left": op.left, "right": op.right, "scale": op.scale}
+        self.native.conv(x, op.weight, op.bias, first=first, second=second, **numbers, **self._made(op))
+
+    @_emit.register
+    def _(self, op: ops.TransposedOp) -> None:
+        numbers = {"stride": op.stride, "padding": op.padding, "longer": op.longer, "scale": op.scale}
+        self.native.transposed(self._streams[op.inputs[0]], op.weight, op.bias, **numbers, **self._made(op))
+
+    @_emit.register
+    def _(self, op: ops.MixOp) -> None:
+        streams = [self._streams[one] for one in op.inputs]
+        self.native.mix(list(zip(streams, op.weights, op.firsts, strict=True)), **self._made(op))
+
+    @_emit.register
+    def _(self, op: ops.TransposeOp) -> None:
+        self.native.transpose(self._streams[op.inputs[0]], **self._made(op))
+
+    @_emit.register
+    def _(self, op: ops.RectifyOp) -> None:
+        self.native.leaky(*self._one(op), op.by)
+
+    @_emit.register
+    def _(self, op: ops.LeakyOp) -> None:
+        self.native.leaky(*self._one(op), op.by)
+
+    @_emit.register
+    def _(self, op: ops.TanhOp) -> None:
+        self.native.tanh(*self._one(op))
+
+    @_emit.register
+    def _(self, op: ops.ClampOp) -> None:
+        self.native.clamp(*self._one(op), op.lowest, op.highest)
+
+    @_emit.register
+    def _(self, op: ops.AffineOp) -> None:
+        self.native.affine(*self._one(op), op.weight, op.bias)
+
+    @_emit.register
+    def _(self, op: ops.GateOp) -> None:
+        self.native.gate(*self._one(op), op.tanh_first)
+
+    @_emit.register
+    def _(self, op: ops.ModulateOp) -> None:
+        x, film = (self._streams[one] for one in op.inputs)
+        self.native.modulate(x, film, self._new(op.output, op))
+
+    @_emit.register
+    def _(self, op: ops.ConcatOp) -> None:
+        streams = [self._streams[one] for one in op.inputs]
+        self.native.concat(streams, self._new(op.output, op))
+
+    @_emit.register
+    def _(self, op: ops.RepeatOp) -> None:
+        self.native.repeat(*self._one(op), op.factor)
+
+    @_emit.register
+    def _(self, op: ops.DecimateOp) -> None:
+        self.native.decimate(*self._one(op), op.factor, op.first, op.second)
+
+    @_emit.register
+    def _(self, op: ops.InterpolateOp) -> None:
+        self.native.interpolate(*self._one(op), op.factor)
+
+    @_emit.register
+    def _(self, op: ops.LeadOp) -> None:
+        self.native.lead(*self._one(op), op.count)
+
+    @_emit.register
+    def _(self, op: ops.ExtendOp) -> None:
+        self.native.extend(*self._one(op), op.count, op.value)
+
+    @_emit.register
+    def _(self, op: ops.CropOp) -> None:
+        self.native.crop(*self._one(op), op.count)
+
+    @_emit.register
+    def _(self, op: ops.BandOp) -> None:
+        numbers = (op.bias, op.stride, op.padding, op.longer)
+        self.native.band_transposed(*self._one(op), op.weight, *numbers)
+
+    @_emit.register
+    def _(self, op: ops.PositionsOp) -> None:
+        self.native.positions(*self._one(op), op.weight, op.bias)
+
+    @_emit.register
+    def _(self, op: ops.NoiseOp) -> None:
+        pace, made = self._one(op)
+        self.native.noise(pace, made, op.row)
+        self.noise_values.append(made)

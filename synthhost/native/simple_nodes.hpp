@@ -1,0 +1,77 @@
+// The nodes between convolutions: sums, functions of one value, gates, and changes of rate and layout.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "plan.hpp"
+
+namespace synthhost {
+
+// A part of a stream that a sum takes: channels from `first` on, times `weight`.
+struct Term {
+  int stream = kNone;
+  float weight = 1.0f;
+  std::size_t first = 0;
+};
+
+// The sum of terms. `active` takes max(y, slope * y).
+std::unique_ptr<Node> make_mix(const Plan& plan, const std::vector<Term>& terms, int raw, int active, float slope);
+
+// y = tanh(x).
+std::unique_ptr<Node> make_tanh(const Plan& plan, int input, int output);
+
+// y = x within lowest ... highest.
+std::unique_ptr<Node> make_clamp(const Plan& plan, int input, int output, float lowest, float highest);
+
+// y = x * weight + bias, one of each for every channel.
+std::unique_ptr<Node> make_affine(const Plan& plan, int input, int output, std::vector<float> weight,
+                                  std::vector<float> bias);
+
+// y = x where it is positive, else slope * x; any slope.
+std::unique_ptr<Node> make_leaky(const Plan& plan, int input, int output, float slope);
+
+// y = tanh(a) * sigmoid(b), the halves of a stream; `tanh_first`: a is the first one.
+std::unique_ptr<Node> make_gate(const Plan& plan, int input, int output, bool tanh_first);
+
+// y = shift + scale * x; `film` holds all shifts, then all scales.
+std::unique_ptr<Node> make_modulate(const Plan& plan, int input, int film, int output);
+
+// The channels of all streams, in order.
+std::unique_ptr<Node> make_concat(const Plan& plan, const std::vector<int>& inputs, int output);
+
+// The same stream in another layout; `active` takes max(y, slope * y).
+std::unique_ptr<Node> make_transpose(const Plan& plan, int input, int raw, int active, float slope);
+
+// Every moment `factor` times.
+std::unique_ptr<Node> make_repeat(int input, int output, Count factor);
+
+// Of every `factor` moments the mean of those at `first` and `second`.
+std::unique_ptr<Node> make_decimate(int input, int output, Count factor, Count first, Count second);
+
+// `factor` moments on the line between each two, corners not aligned, level at the edges.
+std::unique_ptr<Node> make_interpolate(int input, int output, Count factor);
+
+// The first moment `count` times more before it.
+std::unique_ptr<Node> make_lead(int input, int output, Count count);
+
+// `count` moments of one value after the last.
+std::unique_ptr<Node> make_extend(int input, int output, Count count, float value);
+
+// Without its last `count` moments; the input must decide them no sooner than its end.
+std::unique_ptr<Node> make_crop(int input, int output, Count count);
+
+// A transposed convolution of every channel by itself and its neighbours, alike for all: weights
+// [neighbours, taps], one bias; numbers as make_transposed has them, `stride` 1 being a convolution.
+std::unique_ptr<Node> make_band_transposed(const Plan& plan, int input, int output, const std::vector<float>& weights,
+                                           std::size_t neighbours, float bias, Count stride, Count padding,
+                                           Count longer);
+
+// A linear map of each moment by the rows of its position: weights [positions, outputs, inputs].
+std::unique_ptr<Node> make_positions(const Plan& plan, int input, int output, std::vector<float> weights,
+                                     std::vector<float> biases, std::size_t positions);
+
+// Noise of one channel beside a stream, from row `row` of what a run is given.
+std::unique_ptr<Node> make_noise(int pace, int output, std::size_t row);
+
+}  // namespace synthhost
