@@ -39,9 +39,9 @@ class Layouts:
         wanted = self._wishes(operations)
         self._turn(INPUT, wanted)
         for op in operations:
-            if not isinstance(op, ops.NoiseOp):
-                columns = self.channel_major[op.output]
-                op.inputs = tuple(self._in_layout(one, columns) for one in op.inputs)
+            columns, read = self.channel_major[op.output], _read(op)
+            turned = tuple(self._in_layout(one, columns) for one in op.inputs[:read])
+            op.inputs = (*turned, *op.inputs[read:])
             self.ops.append(op)
             self._turn(op.output, wanted)
 
@@ -52,7 +52,9 @@ class Layouts:
             return max(incoming, op.channels) <= _FEW_CHANNELS or op.channels <= _FEW_OUTPUTS
         if isinstance(op, ops.NoiseOp):
             return True
-        return not isinstance(op, _ROWS_ONLY) and any(self.channel_major[one] for one in op.inputs)
+        return not isinstance(op, _ROWS_ONLY) and any(
+            self.channel_major[one] for one in op.inputs[: _read(op)]
+        )
 
     def _wishes(self, operations: list[Op]) -> dict[Value, set[bool]]:
         """Return the layouts in which every value is read; a rectifier goes with what reads it."""
@@ -60,9 +62,8 @@ class Layouts:
         for op in reversed(operations):
             if isinstance(op, ops.RectifyOp) and wanted.get(op.output) == {True}:
                 self.channel_major[op.output] = True
-            if not isinstance(op, ops.NoiseOp):
-                for one in op.inputs:
-                    wanted.setdefault(one, set()).add(self.channel_major[op.output])
+            for one in op.inputs[: _read(op)]:
+                wanted.setdefault(one, set()).add(self.channel_major[op.output])
         return wanted
 
     def _turn(self, value: Value, wanted: dict[Value, set[bool]]) -> None:
@@ -76,6 +77,13 @@ class Layouts:
 
     def _in_layout(self, value: Value, columns: bool) -> Value:
         return value if self.channel_major[value] == columns else self._turned[value]
+
+
+def _read(op: Op) -> int:
+    """Return how many inputs are read; of the others only the length counts."""
+    if isinstance(op, ops.NoiseOp):
+        return 0
+    return 1 if isinstance(op, ops.CropOp) else len(op.inputs)
 
 
 def fused(operations: Sequence[Op], output: Value) -> list[Op]:

@@ -27,10 +27,12 @@ from synthhost.streaming.positions import PositionDense
 from synthhost.streaming.repeat import Clock, Repeat
 from synthhost.streaming.sequence import Sequence
 from synthhost.streaming.stretch import OverBands
+from synthhost.streaming.timing import hop_samples
 from synthhost.streaming.transposed import ConvTranspose
 from synthhost.streaming.window import Window
 
 _MOST_TERMS = 8  # of a native sum
+_FAR = 1 << 20  # inputs: far beyond every edge of every network
 
 
 class NotInPlanError(ConfigError):
@@ -146,7 +148,9 @@ def _(block: Branches, x: Value, to: Lowering) -> Value:
 def _(block: Tail, x: Value, to: Lowering) -> Value:
     longer = to.add(ops.ExtendOp, to.channels[x], x, count=block.frames, value=block.value)
     y = lower(block.inner, longer, to)
-    return to.add(ops.CropOp, to.channels[y], y, count=block.dropped) if block.dropped else y
+    rate = hop_samples(block)
+    offset = block.total(_FAR) - _FAR * rate
+    return to.add(ops.CropOp, to.channels[y], y, x, rate=rate, offset=offset)
 
 
 @lower.register

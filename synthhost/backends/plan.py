@@ -184,7 +184,8 @@ class _Emission:
 
     @_emit.register
     def _(self, op: ops.CropOp) -> None:
-        self.native.crop(*self._one(op), op.count)
+        x, pace = (self._streams[one] for one in op.inputs)
+        self.native.crop(x, pace, self._new(op.output, op), op.rate, op.offset)
 
     @_emit.register
     def _(self, op: ops.BandOp) -> None:

@@ -178,9 +178,10 @@ class ExtendOp(Op):
 
 @dataclass(eq=False, slots=True)
 class CropOp(Op):
-    """Without the last `count` moments."""
+    """What belongs to the n moments of the second input, once it has ended: `n * rate + offset`."""
 
-    count: int
+    rate: int
+    offset: int
 
 
 @dataclass(eq=False, slots=True)

@@ -23,7 +23,7 @@ class Plan:
     Arrays are float32, C-contiguous and copied.
 
     Args:
-        channels: Of the input.
+        channels: Of the input; 0 for frames of nothing.
         level: Of processor; "": the one in use.
 
     Raises:
@@ -113,8 +113,8 @@ class Plan:
     def extend(self, input: int, output: int, count: int, value: float) -> None:
         """Add `count` moments of one value after the end."""
 
-    def crop(self, input: int, output: int, count: int) -> None:
-        """Leave the last `count` moments out."""
+    def crop(self, input: int, pace: int, output: int, rate: int, offset: int) -> None:
+        """Keep what belongs to the n moments of `pace`, once it has ended: `n * rate + offset`."""
 
     def band_transposed(
         self,

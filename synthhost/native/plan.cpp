@@ -163,7 +163,7 @@ void Plan::lay_out() {
     // Twice as much as is kept: what is kept must be moved to the front only now and then.
     stream.moments = static_cast<std::size_t>(2 * (most[s] + stream.beyond + stream.tail)) + 2 * kRowLanes;
     const bool rows = stream.layout == Layout::kTimeMajor;
-    stream.width = rounded(rows ? stream.channels : stream.moments + kOverrun);
+    stream.width = rounded(rows ? std::max<std::size_t>(stream.channels, 1) : stream.moments + kOverrun);
     stream.offset = floats_;
     floats_ += rounded(stream.width * (rows ? stream.moments : stream.channels) + kOverrun);
   }

@@ -94,8 +94,7 @@ NB_MODULE(_plan, module) {
 
   nb::class_<Plan>(module, "Plan")
       .def(nb::new_([](std::size_t channels, const std::string& level) {
-             return std::make_shared<Plan>(at_least_one("the number of channels", channels),
-                                           processor_level_named(level));
+             return std::make_shared<Plan>(channels, processor_level_named(level));
            }),
            "channels"_a, "level"_a = "")
       .def(
@@ -162,7 +161,9 @@ NB_MODULE(_plan, module) {
       .def("extend", [](Plan& plan, int x, int y, Count count, float value) {
         plan.add_node(make_extend(x, y, count, value));
       })
-      .def("crop", [](Plan& plan, int x, int y, Count count) { plan.add_node(make_crop(x, y, count)); })
+      .def("crop", [](Plan& plan, int x, int pace, int y, Count rate, Count offset) {
+        plan.add_node(make_crop(x, pace, y, rate, offset));
+      })
       .def("band_transposed",
            [](Plan& plan, int x, int y, const Weights2& weight, float bias, Count stride, Count padding, Count longer) {
              plan.add_node(

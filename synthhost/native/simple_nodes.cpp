@@ -199,6 +199,11 @@ class Transpose : public SimpleNode {
   const float slope_;
 };
 
+void copy_moment(const Stream& stream, const float* from, const Stream& to_stream, float* to) {
+  const std::size_t step = stream.channel_stride(), to_step = to_stream.channel_stride();
+  for (std::size_t c = 0; c < to_stream.channels; ++c) to[c * to_step] = from[c * step];
+}
+
 // Output t is moment `source(t)` of the input.
 class Moved : public SimpleNode {
  public:
@@ -208,9 +213,8 @@ class Moved : public SimpleNode {
     const Stream& from = plan.stream(inputs[0]);
     float* y = out(plan, work);
     for (Count t = 0; t < work.count; ++t) {
-      const float* x = in(plan, work, 0, source(work.first + t));
-      float* target = y + static_cast<std::size_t>(t) * to.moment_stride();
-      for (std::size_t c = 0; c < to.channels; ++c) target[c * to.channel_stride()] = x[c * from.channel_stride()];
+      copy_moment(from, in(plan, work, 0, source(work.first + t)), to,
+                  y + static_cast<std::size_t>(t) * to.moment_stride());
     }
   }
   virtual Count source(Count t) const = 0;
@@ -238,14 +242,26 @@ class LeadNode : public Moved {
   const Count count_;
 };
 
-class Crop : public Moved {
+// A second input paces it: once that is closed it is known where the end stands.
+class Crop : public SimpleNode {
  public:
-  Crop(int input, int output, Count count) : Moved(input, output), count_(count) {}
-  Count decided(std::size_t, Count n, bool closed) const override { return closed && n ? n - count_ : n; }
-  Count source(Count t) const override { return t; }
+  Crop(int input, int pace, int output, Count rate, Count offset)
+      : SimpleNode({input, pace}, output, kNone), rate_(rate), offset_(offset) {}
+  Count decided(std::size_t input, Count n, bool closed) const override {
+    if (input == 0) return n;
+    if (!closed) return kFar;
+    return n ? n * rate_ + offset_ : 0;
+  }
+  Count reads_from(std::size_t input, Count done) const override { return input == 0 ? done : kFar; }
+  void run_one(const Plan& plan, const Work& work) const override {
+    for (Count t = work.first; t < work.first + work.count; ++t) {
+      copy_moment(plan.stream(inputs[0]), in(plan, work, 0, t), plan.stream(raw), plan.at(work.state(), raw, t));
+    }
+  }
 
  private:
-  const Count count_;
+  static constexpr Count kFar = Count{1} << 60;
+  const Count rate_, offset_;
 };
 
 // What stands behind the end is laid there as the stream's own tail, then overwritten by the value.
@@ -514,8 +530,8 @@ std::unique_ptr<Node> make_extend(int input, int output, Count count, float valu
   return std::make_unique<Extend>(input, output, count, value);
 }
 
-std::unique_ptr<Node> make_crop(int input, int output, Count count) {
-  return std::make_unique<Crop>(input, output, count);
+std::unique_ptr<Node> make_crop(int input, int pace, int output, Count rate, Count offset) {
+  return std::make_unique<Crop>(input, pace, output, rate, offset);
 }
 
 std::unique_ptr<Node> make_band_transposed(const Plan& plan, int input, int output, const std::vector<float>& weights,

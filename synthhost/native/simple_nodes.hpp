@@ -58,8 +58,8 @@ std::unique_ptr<Node> make_lead(int input, int output, Count count);
 // `count` moments of one value after the last.
 std::unique_ptr<Node> make_extend(int input, int output, Count count, float value);
 
-// Without its last `count` moments; the input must decide them no sooner than its end.
-std::unique_ptr<Node> make_crop(int input, int output, Count count);
+// As much of a stream as belongs to the n moments of another, once that is closed: n * rate + offset.
+std::unique_ptr<Node> make_crop(int input, int pace, int output, Count rate, Count offset);
 
 // A transposed convolution of every channel by itself and its neighbours, alike for all: weights
 // [neighbours, taps], one bias; numbers as make_transposed has them, `stride` 1 being a convolution.

@@ -84,7 +84,7 @@ class Tail(Block[TailState]):
         self.inner, self.frames, self.value = inner, frames, value
         self.parts = (inner,)
         self.in_channels, self.out_channels = inner.in_channels, inner.out_channels
-        self.dropped = inner.total(_PROBE + frames) - inner.total(_PROBE)
+        self._dropped = inner.total(_PROBE + frames) - inner.total(_PROBE)
 
     def forward(self, x: Tensor) -> Tensor:
         """Run over a whole stream, `[batch, channels, time]`."""
@@ -118,7 +118,7 @@ class Tail(Block[TailState]):
 
     def total(self, n_inputs: int) -> int:
         """Return how many outputs a stream of `n_inputs` inputs has in all."""
-        return self.inner.total(n_inputs + self.frames) - self.dropped if n_inputs else 0
+        return self.inner.total(n_inputs + self.frames) - self._dropped if n_inputs else 0
 
     def support(self, first: int, last: int) -> tuple[int, int]:
         """Return the first and last input that outputs `first` to `last` depend on."""
