@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeAlias
 import typer
 from rich.console import Console
 
-from bench import deadlines, families, fidelity, latency, streaming
+from bench import batch, deadlines, diffusion, families, fidelity, latency, streaming
 from bench.race import Effort
 from bench.report import listed, print_machine, run, write_json
 from bench.sizes import SIZES
@@ -29,6 +29,9 @@ def command(
     seconds: Annotated[float, typer.Option(min=0.5, max=3600, help="Of the deadline run.")] = 300.0,
     live_model: Annotated[str, typer.Option(help=f"Played live. {MODEL_HELP}")] = deadlines.DEFAULT_MODEL,
     models: Annotated[str, typer.Option(help="Sizes for the streaming part.")] = streaming.DEFAULT_MODELS,
+    diffusion_models: Annotated[
+        str, typer.Option(help="diffwave-small, diffwave-base, wavegrad-base.")
+    ] = diffusion.DEFAULT_MODELS,
     fidelity_model: Annotated[str, typer.Option(help="Real weights.")] = fidelity.DEFAULT_MODEL,
     impulses: Annotated[int, typer.Option(min=4, help="Steps of the latency part.")] = latency.IMPULSES,
     family_sizes: Annotated[
@@ -42,6 +45,8 @@ def command(
     console = Console()
     print_machine(console)
     effort = _BRIEF if brief else Effort()
+    diffusion_effort = _BRIEF if brief else diffusion.DEFAULT_EFFORT
+    batch_effort = _BRIEF if brief else batch.DEFAULT_EFFORT
     if brief:
         seconds, impulses = min(seconds, 5.0), min(impulses, 8)
 
@@ -49,6 +54,16 @@ def command(
         measured = streaming.measure(listed(models), _CHUNKS, threads, effort)
         streaming.show(measured, streaming.TITLE, console)
         return streaming.as_json(measured)
+
+    def refined() -> dict[str, Any]:
+        measured = diffusion.measure(listed(diffusion_models), threads=threads, effort=diffusion_effort)
+        streaming.show(measured, diffusion.TITLE, console)
+        return diffusion.diffusion_json(measured)
+
+    def voiced() -> dict[str, Any]:
+        measured = batch.measure(threads=threads, effort=batch_effort)
+        batch.show(measured, console)
+        return batch.as_json(measured)
 
     def compared() -> dict[str, Any]:
         rows = families.measure(listed(family_sizes), threads, not brief, console)
@@ -68,7 +83,7 @@ def command(
         deadlines.show(measured, console)
         return deadlines.as_json(measured)
 
-    found, failed = _all((streamed, compared, faithful, delayed, due), console)
+    found, failed = _all((streamed, voiced, refined, compared, faithful, delayed, due), console)
     write_json(json_, found)
     if failed:
         sys.exit(1)

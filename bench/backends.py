@@ -12,6 +12,7 @@ from bench.case import Case, Player, RunnerPlayer
 from synthhost.backends.torch_runner import TorchRunner
 from synthhost.core.errors import ConfigError, suggestion
 
+_NATIVE = ("synthhost.backends.native_runner", "synthhost.native._loops", "synthhost.native._plan")
 _COMPETITORS = "make bench, or: pip install -c constraints.txt -e '.[bench]'"
 
 
@@ -55,9 +56,7 @@ def _openvino(case: Case) -> Player:
 
 BACKENDS: Mapping[str, Backend] = MappingProxyType(
     {
-        "native": Backend(
-            ("synthhost.backends.native_runner",), "a version of synthhost that has it", _native
-        ),
+        "native": Backend(_NATIVE, "a C++ compiler and pip install -e .", _native),
         "torch": Backend(("torch",), "pip install torch", _torch),
         "onnxruntime": Backend(("onnx", "onnxruntime"), _COMPETITORS, _onnxruntime),
         "openvino": Backend(("onnx", "openvino"), _COMPETITORS, _openvino),

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bench.exported import Exported, StepGraph, export
+from bench.exported import Exported, StepGraph, WholeGraph, export
 from synthhost.core.arrays import Audio, Features
 from synthhost.core.draws import SeededDraws
 from synthhost.core.seams import Runner
@@ -22,7 +22,10 @@ _UTTERANCE_FRAMES = 512
 
 @dataclass
 class Case:
-    """One network in steps of one length, so many voices at once, on so many threads."""
+    """One network in steps of one length, so many voices at once, on so many threads.
+
+    Where it is `whole`, a step is a stream of its own, from its first frame to its end.
+    """
 
     name: str
     spec: ModelSpec
@@ -30,6 +33,7 @@ class Case:
     chunk_frames: int
     threads: int
     voices: int = 1
+    whole: bool = False
 
     @cached_property
     def features(self) -> Features:
@@ -48,7 +52,7 @@ class Case:
     @property
     def settling_steps(self) -> int:
         """After so many steps nothing remembers the start."""
-        return self.spec.receptive_frames // self.chunk_frames + 3
+        return 1 if self.whole else self.spec.receptive_frames // self.chunk_frames + 3
 
     @property
     def sound_ms(self) -> float:
@@ -56,9 +60,10 @@ class Case:
         return 1000.0 * self.chunk_frames * self.spec.hop_samples / self.spec.sample_rate
 
     @cached_property
-    def graph(self) -> StepGraph:
+    def graph(self) -> StepGraph | WholeGraph:
         """One step in plain operations."""
-        return StepGraph(self.block, self.voices, self.spec.bands, self.chunk_frames)
+        kind = WholeGraph if self.whole else StepGraph
+        return kind(self.block, self.voices, self.spec.bands, self.chunk_frames)
 
     @cached_property
     def exported(self) -> Exported:
@@ -86,16 +91,21 @@ class Player(Protocol):
 class RunnerPlayer:
     """A runner of this project, called as the host calls it."""
 
-    def __init__(self, case: Case, runner: Runner, form: str = "runner") -> None:
-        self.form = form
-        self._runner = runner
+    def __init__(self, case: Case, runner: Runner) -> None:
+        spec = case.spec
+        self.form = "whole pass" if case.whole else "stream"
+        self._runner, self._voices, self._whole = runner, case.voices, case.whole
         self._state: Any = runner.new_state(case.voices)
-        room = case.chunk_frames * case.spec.hop_samples + case.spec.burst_samples
-        self._out = np.zeros((case.voices, room), np.float32)
+        room = case.chunk_frames * spec.hop_samples + 2 * spec.burst_samples
+        self._out = np.zeros((case.voices, room + spec.look_ahead_samples), np.float32)
 
     def step(self, frames: Features) -> Audio:
-        """Play the next frames."""
+        """Play the next frames, or a stream of them alone."""
+        if self._whole:
+            self._state = self._runner.new_state(self._voices)
         written = self._runner.step(frames, self._state, self._out)
+        if self._whole:
+            written += self._runner.flush(self._state, self._out[:, written:])
         return self._out[:, :written]
 
 
@@ -107,13 +117,14 @@ class NoiseFeed:
         self._draws = SeededDraws.of(0, voices)
         self._places = [(stream, first) for stream, first in exported.noises]
         self._arrays = arrays
+        self._moves = not exported.whole
 
     def advance(self) -> None:
         """Draw the noises of the next step."""
         for place, array in enumerate(self._arrays):
             stream, first = self._places[place]
             array[:] = self._draws.normals(stream, max(first, 0), array.shape[1])
-            self._places[place] = stream, first + array.shape[1]
+            self._places[place] = stream, first + array.shape[1] * self._moves
 
 
 def sound_after_settling(player: Player, case: Case) -> list[Audio]:

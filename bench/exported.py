@@ -1,17 +1,18 @@
-"""One step of a streaming network as a graph for other runtimes: frames and state in, sound and state out."""
+"""A network as a graph for other runtimes: a step with its state going in and out, or a whole pass."""
 
 from __future__ import annotations
 
 import io
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from bench.lowering import lowered
 from bench.tape import Tape
+from bench.whole import Pass, whole
 from synthhost.streaming.block import AnyBlock
 
 FRAMES, SOUND = "frames", "sound"
@@ -65,9 +66,28 @@ class StepGraph(nn.Module):
         return made.flatten(1)
 
 
+class WholeGraph(nn.Module):
+    """`forward(frames, *noises) -> (sound,)` of a whole utterance; attributes as `StepGraph` has them."""
+
+    def __init__(self, block: AnyBlock, batch: int, bands: int, frames: int) -> None:
+        super().__init__()
+        self.block = block
+        self.state_shapes: list[tuple[int, ...]] = []
+        run = Pass()
+        with torch.no_grad():
+            whole(block, torch.zeros(batch, bands, 1, frames), run)
+        self.operations = run.operations
+        self.noise_samples = [samples for _, samples in run.drawn]
+        self.noises = [(stream, 0) for stream, _ in run.drawn]
+
+    def forward(self, frames: Tensor, *noises: Tensor) -> tuple[Tensor, ...]:
+        """Compute the pass: `[batch, bands, frames]` and noises `[batch, samples]` to `[batch, samples]`."""
+        return (whole(self.block, frames.unsqueeze(2), Pass(list(noises))).flatten(1),)
+
+
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A step in the ONNX format, with what its player must know; see `StepGraph`."""
+    """A step or a whole pass in the ONNX format, with what its player must know; see `StepGraph`."""
 
     model: bytes
     state_shapes: Sequence[tuple[int, ...]]
@@ -75,6 +95,7 @@ class Exported:
     noise_samples: Sequence[int]
     frames_shape: tuple[int, int, int]
     sound_shape: tuple[int, int]
+    whole: bool  # every run is a stream of its own
 
     @property
     def state_names(self) -> list[tuple[str, str]]:
@@ -87,8 +108,8 @@ class Exported:
         return [f"noise_{place}" for place in range(len(self.noises))]
 
 
-def export(graph: StepGraph, batch: int, bands: int, chunk_frames: int) -> Exported:
-    """Write a step as ONNX.
+def export(graph: StepGraph | WholeGraph, batch: int, bands: int, chunk_frames: int) -> Exported:
+    """Write a step or a whole pass as ONNX.
 
     All lengths are constant, and torch's tracing exporter, which needs nothing but `onnx`, folds what depends
     on weights alone.
@@ -98,8 +119,15 @@ def export(graph: StepGraph, batch: int, bands: int, chunk_frames: int) -> Expor
     state = [torch.zeros(shape) for shape in graph.state_shapes]
     with torch.no_grad():
         sound = graph(frames, *noises, *state)[0]
-    shapes = (batch, bands, chunk_frames), (batch, sound.shape[1])
-    made = Exported(b"", graph.state_shapes, graph.noises, graph.noise_samples, *shapes)
+    made = Exported(
+        b"",
+        graph.state_shapes,
+        graph.noises,
+        graph.noise_samples,
+        (batch, bands, chunk_frames),
+        (batch, sound.shape[1]),
+        isinstance(graph, WholeGraph),
+    )
     written = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # on the exporter's age, and that lengths are constant
@@ -112,4 +140,4 @@ def export(graph: StepGraph, batch: int, bands: int, chunk_frames: int) -> Expor
             input_names=[FRAMES, *made.noise_names, *(name for name, _ in made.state_names)],
             output_names=[SOUND, *(name for _, name in made.state_names)],
         )
-    return Exported(written.getvalue(), graph.state_shapes, graph.noises, graph.noise_samples, *shapes)
+    return replace(made, model=written.getvalue())

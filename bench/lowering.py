@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from bench.over_bands import overlap, raised_over_bands
 from bench.tape import Piece, aligned
 from synthhost.core.errors import ConfigError
 from synthhost.streaming.block import AnyBlock
@@ -90,8 +91,14 @@ def _(block: Conv, x: Piece) -> Piece:
 
 @lowered.register
 def _(block: ConvTranspose, x: Piece) -> Piece:
+    crop, stride = block.kernel - block.stride, block.stride
+    even = block.kernel % stride == 0
     weight = block.raw_weight().unsqueeze(2)
-    return _raised(block, x, x.window(_overlap(block)), weight, 0)
+    window = x.window(overlap(block))
+    raw = F.conv_transpose2d(window, weight, block.bias, (1, stride), (0, crop if even else 0))
+    if not even:  # the first and last outputs belong to the steps before and after
+        raw = raw[..., overlap(block) * stride :][..., : x.samples * stride]
+    return _decided(block, x, raw, x.tape.batch)
 
 
 @lowered.register
@@ -101,12 +108,8 @@ def _(block: OverBands, x: Piece) -> Piece:
         return lowered(inner, x)  # a band is a channel
     if not isinstance(inner, ConvTranspose):
         raise ConfigError(f"{type(inner).__name__} over bands has no graph; measure it with torch alone.")
-    # Bands become the picture's height; a transposed convolution meets the neighbours in reverse.
-    weight = inner.raw_weight().flip(0).permute(1, 0, 2).unsqueeze(0)
-    window = x.window(_overlap(inner))
-    batch, bands, _, length = window.shape
-    picture = window.reshape(batch, 1, bands, length)
-    return _raised(inner, x, picture, weight, weight.shape[2] // 2)
+    raw = raised_over_bands(inner, x.window(overlap(inner)))
+    return _decided(inner, x, raw, x.tape.batch * block.in_channels)
 
 
 @lowered.register
@@ -185,24 +188,11 @@ def _(block: Interpolate, x: Piece) -> Piece:
     return x.tape.source(lines.flatten(3), block.ready(x.seen))
 
 
-def _raised(block: ConvTranspose, x: Piece, window: Tensor, weight: Tensor, rows: int) -> Piece:
-    """Return a transposed convolution of a window, `rows` cropped above and below, one channel a row."""
-    crop, stride = block.kernel - block.stride, block.stride
-    even = block.kernel % stride == 0
-    y = F.conv_transpose2d(window, weight, block.bias, (1, stride), (rows, crop if even else 0))
-    if not even:  # the first and last outputs belong to the steps before and after
-        y = y[..., _overlap(block) * stride :][..., : x.samples * stride]
-    x.tape.operations += 2 * weight.numel() * window.shape[0] * window.shape[2] * x.samples
-    if rows or window.shape[2] > 1:
-        y = y.reshape(y.shape[0], y.shape[2], 1, y.shape[3])
-    decided = block.ready(x.seen)
-    raw = x.seen * stride - block.padding
-    return x.tape.source(y, raw).behind(raw - decided)
-
-
-def _overlap(block: ConvTranspose) -> int:
-    """Return how many inputs before a step's own reach its outputs."""
-    return -(-block.kernel // block.stride) - 1
+def _decided(block: ConvTranspose, x: Piece, raw: Tensor, batch: int) -> Piece:
+    """Return the outputs of a transposed convolution, held back where the end of a stream may crop them."""
+    x.tape.operations += 2 * block.raw_weight().numel() * batch * x.samples
+    made = x.seen * block.stride - block.padding
+    return x.tape.source(raw, made).behind(made - block.ready(x.seen))
 
 
 def _joined(join: Join, given: list[Piece]) -> Piece:

@@ -13,10 +13,9 @@ from synthhost.core.arrays import Audio, Features
 class OnnxPlayer:
     """One session with two bindings: what one step writes is what the other reads."""
 
-    form = "state bound, two buffers"
-
     def __init__(self, case: Case) -> None:
         exported = case.exported
+        self.form = "whole pass" if case.whole else "state bound, two buffers"
         self._session = onnxruntime.InferenceSession(
             exported.model, _options(case.threads), providers=["CPUExecutionProvider"]
         )

@@ -19,10 +19,12 @@ _TRIES, _TRY_S = 4, 0.08  # of either form, by turns
 
 def openvino_player(case: Case) -> Player:
     """Return the faster of both forms, tried here and now, as if it had not played yet."""
-    forms = (ExplicitPlayer, StatefulPlayer) if case.exported.state_shapes else (ExplicitPlayer,)
+    if case.whole:
+        return ExplicitPlayer(case)
+    forms = (ExplicitPlayer, StatefulPlayer)
     players = [form(case) for form in forms]
     best_s = [float("inf")] * len(players)
-    for _ in range(_TRIES if len(players) > 1 else 0):
+    for _ in range(_TRIES):
         for place, player in enumerate(players):
             best_s[place] = min(best_s[place], _median_step_s(player, case))
     return forms[int(np.argmin(best_s))](case)
@@ -31,10 +33,9 @@ def openvino_player(case: Case) -> Player:
 class ExplicitPlayer:
     """Two requests of one compiled model: what one writes is what the other reads."""
 
-    form = "state given and taken, two buffers"
-
     def __init__(self, case: Case) -> None:
         exported = case.exported
+        self.form = "whole pass" if case.whole else "state given and taken, two buffers"
         compiled = _compiled(_read(exported), case.threads)
         noises = [_allocated((case.voices, samples)) for samples in exported.noise_samples]
         self._noise = NoiseFeed(exported, case.voices, [noise.data for noise in noises])

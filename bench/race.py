@@ -60,9 +60,10 @@ def contenders(case: Case, backends: Sequence[str], refused: list[str]) -> list[
         truth = sound_after_settling(BACKENDS["torch"].player(case), case)
     for name in backends:
         try:
-            error = _error(sound_after_settling(BACKENDS[name].player(case), case), truth)
+            player = BACKENDS[name].player(case)
+            error = _error(sound_after_settling(player, case), truth)
             if error <= BOUND:
-                found.append(Contender(case, name, BACKENDS[name].player(case), error))
+                found.append(Contender(case, name, player, error))
                 continue
             said = f"its sound is off by {error:.1e} of the peak; more than {BOUND:.0e} is no rounding"
         except SynthhostError as failed:
@@ -105,7 +106,8 @@ def _error(made: Sequence[Audio], truth: Sequence[Audio]) -> float:
     """Return the largest difference as part of the truth's peak; infinite where nothing can be compared."""
     if any(one.shape != true.shape for one, true in zip(made, truth, strict=True)):
         return float("inf")
-    peak = max(float(np.abs(one).max(initial=0.0)) for one in truth)
+    middle = float(np.mean(np.concatenate(truth, 1)))  # an offset, however large, is no sound
+    peak = max(float(np.abs(one - middle).max(initial=0.0)) for one in truth)
     worst = max(float(np.abs(one - true).max(initial=0.0)) for one, true in zip(made, truth, strict=True))
     return worst / peak if peak > 0.0 and np.isfinite(worst) else float("inf")
 

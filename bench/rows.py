@@ -27,6 +27,7 @@ class Row:
     backend: str
     form: str
     chunk_frames: int
+    whole: bool  # each step a stream of its own, from its first frame to its end
     threads: int
     steps: int
     median_ms: float
@@ -62,6 +63,7 @@ def rows_of(group: Sequence[Contender], offline: Sequence[float], peak: Peak) ->
             backend=one.backend,
             form=one.player.form,
             chunk_frames=case.chunk_frames,
+            whole=case.whole,
             threads=case.threads,
             steps=len(spent_ms),
             median_ms=round(median_ms, 3),
@@ -81,25 +83,27 @@ def rows_of(group: Sequence[Contender], offline: Sequence[float], peak: Peak) ->
 def show_rows(rows: Sequence[Row], title: str, console: Console) -> None:
     """Print the rows as a table."""
     console.print(title, highlight=False, soft_wrap=True)
-    table = Table("model", "frames", "back end", box=None, pad_edge=False)
-    for head in ("ms", "p99.9", "of real time", "of offline", "GFLOP/s", "of peak", "x torch", "x ORT"):
-        table.add_column(head, justify="right")
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for head in ("model", "frames", "back end"):
+        table.add_column(head, no_wrap=True)
+    for head in ("ms", "p99.9", "time", "whole", "GF/s", "peak", "xtorch", "xORT"):
+        table.add_column(head, justify="right", no_wrap=True)
     for model, group in itertools.groupby(rows, key=lambda row: row.model):
         found = list(group)
         whole = found[0].offline_real_time_factor
         if whole is not None:
-            table.add_row(model, "whole", "torch", "", "", f"{whole:.3f}", "1.00")
+            table.add_row(model, "whole", "(module)", "", "", f"{whole:.3f}", "1.00")
         for row in found:
             table.add_row(
                 model,
-                str(row.chunk_frames),
+                "whole" if row.whole else str(row.chunk_frames),
                 row.backend,
-                f"{row.median_ms:.2f}",
-                f"{row.p999_ms:.2f}",
+                _milliseconds(row.median_ms),
+                _milliseconds(row.p999_ms),
                 f"{row.real_time_factor:.3f}",
                 _shown(row.against_offline),
                 f"{row.gflop_per_s:.0f}",
-                f"{100 * row.of_peak:.0f} %",
+                f"{100 * row.of_peak:.0f}%",
                 _shown(row.speed_over_torch),
                 _shown(row.speed_over_onnxruntime),
             )
@@ -110,6 +114,10 @@ def rows_as_json(rows: Sequence[Row], peak: Peak, name: str = "rows") -> dict[st
     """Return the rows, and the peak they are compared with, as they are written to a file."""
     found: Mapping[str, Any] = {name: [asdict(row) for row in rows], "peak": peak.as_json()}
     return dict(found)
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value:.2f}" if value < 100.0 else f"{value:.0f}"
 
 
 def _rounded(ratio: float | None) -> float | None:

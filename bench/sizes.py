@@ -108,6 +108,7 @@ _DIFFWAVE = {
     "training_betas": {"first": 1e-4, "last": 0.05, "count": 50},
     "fast_betas": [1e-4, 1e-3, 1e-2, 0.05, 0.2, 0.5],
 }
+_DIFFWAVE_BASE = {**_DIFFWAVE, "residual_channels": 64, "skip_channels": 64}
 _WAVEGRAD = {
     "variant": "lmnt",
     "bands": 128,
@@ -165,9 +166,7 @@ SIZES: Mapping[str, Size] = MappingProxyType(
             "kan-bayashi",
         ),
         "wavegrad-6-steps": Size("wavegrad", _WAVEGRAD, "lmnt", options={"steps": 6}),
-        "diffwave-base-6-steps": Size(
-            "diffwave", {**_DIFFWAVE, "residual_channels": 64, "skip_channels": 64}, "lmnt"
-        ),
+        "diffwave-base-6-steps": Size("diffwave", _DIFFWAVE_BASE, "lmnt"),
         "diffwave-large-6-steps": Size(
             "diffwave", {**_DIFFWAVE, "residual_channels": 128, "skip_channels": 128}, "lmnt"
         ),
@@ -183,27 +182,64 @@ SIZES: Mapping[str, Size] = MappingProxyType(
 """Shapes by name, as the authors' configurations have them; `wavenet-small` is one that plays on a core."""
 
 
-TINY: Mapping[str, Size] = MappingProxyType(
+BESIDES: Mapping[str, Size] = MappingProxyType(
     {
         "melgan-tiny": Size(
             "melgan",
             {**_MELGAN, "channels": 16, "upsample_scales": [8, 8, 2, 2], "stacks": 2},
             "descriptinc",
         ),
+        "diffwave-small": Size(
+            "diffwave",
+            {
+                **_DIFFWAVE,
+                "residual_channels": 32,
+                "skip_channels": 32,
+                "residual_layers": 12,
+                "dilation_cycle_length": 6,
+            },
+            "lmnt",
+        ),
+        "diffwave-base": Size(
+            "diffwave", {**_DIFFWAVE, "residual_channels": 64, "skip_channels": 64}, "lmnt"
+        ),
+        "wavegrad-base": Size("wavegrad", _WAVEGRAD, "lmnt"),
+        "diffwave-tiny": Size(
+            "diffwave",
+            {
+                **_DIFFWAVE,
+                "residual_channels": 8,
+                "skip_channels": 8,
+                "residual_layers": 2,
+                "dilation_cycle_length": 2,
+                "step_channels": [16, 16, 16],
+            },
+            "lmnt",
+        ),
+        "wavegrad-tiny": Size(
+            "wavegrad",
+            {
+                **_WAVEGRAD,
+                "mel_channels": 16,
+                "up_channels": [8] * 5,
+                "down_channels": [8] * 5,
+            },
+            "lmnt",
+        ),
     }
 )
-"""Shapes that nobody published, to try a bench with."""
+"""Shapes to measure a bench's own way, and tiny ones that nobody published to try a bench with."""
 
 
 def package_of(name: str) -> Package:
-    """Return a model with random weights by any name: a size of HiFi-GAN, or one of `SIZES` or `TINY`.
+    """Return a model with random weights by any name: a size of HiFi-GAN, or one of `SIZES` or `BESIDES`.
 
     Raises:
         ConfigError: There is no such size.
     """
     if name in HIFIGAN:
         return random_package(name)
-    if name not in SIZES and name not in TINY:
+    if name not in SIZES and name not in BESIDES:
         known = [*HIFIGAN, *SIZES]
         raise ConfigError(
             f"No published size is called {name!r}.{suggestion(name, known)} There are {', '.join(known)}."
@@ -217,7 +253,7 @@ def random_size(name: str, seed: int = 0) -> Package:
     Raises:
         ConfigError: There is no such size.
     """
-    known = {**SIZES, **TINY}
+    known = {**SIZES, **BESIDES}
     if name not in known:
         raise ConfigError(
             f"No published size is called {name!r}.{suggestion(name, SIZES)} There are {', '.join(SIZES)}."

@@ -32,19 +32,17 @@ from synthhost.library.model import model_from
 from synthhost.streaming.block import AnyBlock, Block
 
 DEFAULT_MODELS = "v1,v2,v3,melgan"
-TITLE = (
-    "Streaming: compute over sound (below 1 keeps up) and over the offline pass's compute; how many times as "
-    "fast as torch and as ONNX Runtime"
-)
+TITLE = "Streaming in chunks, beside torch's pass over a whole utterance"
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A network to measure."""
+    """A network to measure; `whole` in one pass over the utterance too."""
 
     name: str
     spec: ModelSpec
     block: AnyBlock
+    whole: bool = False
 
 
 @dataclass(slots=True)
@@ -84,7 +82,7 @@ def measure(
     Raises:
         ConfigError: There is no such model or back end, or a chunk is no number of frames.
     """
-    subjects = [_subject(name) for name in models]
+    subjects = [subject_of(name) for name in models]
     return measure_subjects([(subject, chunks) for subject in subjects], threads, effort, backends)
 
 
@@ -107,6 +105,10 @@ def measure_subjects(
         for whole, (subject, chunks) in zip(wholes, subjects, strict=True):
             for chunk in chunks:
                 case = Case(subject.name, subject.spec, subject.block, chunk, threads)
+                groups.append((whole, contenders(case, names, refused)))
+            if subject.whole:
+                frames = whole.frames.shape[2]
+                case = Case(subject.name, subject.spec, subject.block, frames, threads, whole=True)
                 groups.append((whole, contenders(case, names, refused)))
         peak = measured_peak()
         race([group for _, group in groups], effort, lambda: _beside(wholes, peak))
@@ -148,9 +150,14 @@ def chunk_sizes(chunks: str) -> list[int]:
     return [int(word) for word in listed(chunks)]
 
 
-def _subject(name: str) -> Subject:
+def subject_of(name: str) -> Subject:
+    """Return a model with random weights, as it is played.
+
+    Raises:
+        ConfigError: There is no such size, or it is not played in chunks.
+    """
     options = SIZES[name].options if name in SIZES else {}
-    model = model_from(package_of(name), options)
+    model = model_from(package_of(name), {**options, "backend": "torch"})
     if not isinstance(model.playable, Block):
         raise ConfigError(f"{name} makes one sample after another and has no chunks; see bench.families.")
     return Subject(name, model.spec, model.playable)
