@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 MODEL := hifigan-universal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: live test check format bench soak setup clean
+.PHONY: live test check format bench soak sanitize setup clean
 
 live: $(VENV)/.live
 	@scripts/system-packages live
@@ -31,6 +31,15 @@ bench: setup $(VENV)/.bench
 
 soak: setup
 	@$(BIN)/pytest -m soak --timeout 1800 $(ARGS)
+
+# The native tests under the address and undefined-behaviour sanitizers; needs GCC.
+sanitize: setup
+	@$(BIN)/cmake -S . -B build/sanitize -DSYNTHHOST_SANITIZE=ON -DPython_EXECUTABLE=$(abspath $(BIN)/python) \
+	  -DSKBUILD_DATA_DIR=build/sanitize -Dnanobind_DIR=$$($(BIN)/python -m nanobind --cmake_dir) >/dev/null
+	@$(BIN)/cmake --build build/sanitize -j 2 >/dev/null
+	@SYNTHHOST_EXTENSIONS=build/sanitize ASAN_OPTIONS=detect_leaks=0 \
+	  LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
+	  $(BIN)/pytest tests/native tests/backends/test_native_runner.py --timeout 1200 $(ARGS)
 
 setup: $(VENV)/.dev
 	@scripts/system-packages test

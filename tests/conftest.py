@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
 from synthhost.streaming.block import AnyBlock
+
+EXTENSIONS = os.environ.get("SYNTHHOST_EXTENSIONS")
+"""A folder with extension modules that take the place of the installed ones; `make sanitize` builds such."""
+
+
+def _take_extensions(folder: Path) -> None:
+    for short in ("_loops", "_plan"):
+        name, path = f"synthhost.native.{short}", str(folder / f"{short}{EXTENSION_SUFFIXES[0]}")
+        spec = spec_from_file_location(name, path, loader=ExtensionFileLoader(name, path))
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+
+
+if EXTENSIONS:
+    _take_extensions(Path(EXTENSIONS))
 
 InPieces = Callable[[AnyBlock, Tensor, list[int]], Tensor]
 
