@@ -1,4 +1,4 @@
-"""The graphs that other runtimes are given compute what torch computes."""
+"""A graph of a whole utterance gives what the network's own pass gives; players begin it anew each time."""
 
 from __future__ import annotations
 
