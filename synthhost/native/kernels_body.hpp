@@ -137,7 +137,7 @@ inline float exponential(float x) {
   return series * power;
 }
 
-inline float sigmoid_of(float x) { return 1.0f / (1.0f + exponential(-x)); }
+inline float sigmoid_of(float x) { return x == x ? 1.0f / (1.0f + exponential(-x)) : x; }
 
 // Near zero an odd series keeps the relative error small, elsewhere 1 - 2 / (exp(2x) + 1).
 inline float tanh_of(float x) {
@@ -151,7 +151,7 @@ inline float tanh_of(float x) {
   const float small = x - x * square * series;
   const float large = 1.0f - 2.0f / (exponential(2.0f * size) + 1.0f);
   const float signed_large = x < 0.0f ? -large : large;
-  return size < 0.3f ? small : signed_large;
+  return size >= 0.3f ? signed_large : small;  // what is no number stays none
 }
 
 void gate(const float* a, const float* b, float* y, std::size_t count) {
