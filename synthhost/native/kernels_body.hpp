@@ -1,5 +1,6 @@
-// The inner loops' text, included once for each level with SYNTHHOST_LEVEL and SYNTHHOST_LANES set. Nothing here comes from the standard library's templates: a copy of one that was
-// compiled for a newer processor must not stand in for the others'.
+// The inner loops' text, included once for each level with SYNTHHOST_LEVEL and SYNTHHOST_LANES set. Nothing here
+// comes from the standard library's templates: a copy of one that was compiled for a newer processor must not
+// stand in for the others'.
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -9,37 +10,9 @@
 namespace synthhost::SYNTHHOST_LEVEL {
 namespace {
 
+#include "lanes.hpp"
+
 constexpr std::size_t kLanes = SYNTHHOST_LANES;
-
-#if defined(__GNUC__)  // GCC and Clang: arithmetic on vectors is part of the language
-typedef float Lanes __attribute__((vector_size(4 * SYNTHHOST_LANES)));
-inline Lanes splat(float value) { return value - Lanes{}; }  // 0 + value would cost an addition: of -0.0 it is 0.0
-#else
-struct Lanes {
-  float of[kLanes];
-};
-inline Lanes splat(float value) {
-  Lanes made;
-  for (float& one : made.of) one = value;
-  return made;
-}
-inline Lanes operator*(Lanes a, const Lanes& b) {
-  for (std::size_t i = 0; i < kLanes; ++i) a.of[i] *= b.of[i];
-  return a;
-}
-inline Lanes operator+(Lanes a, const Lanes& b) {
-  for (std::size_t i = 0; i < kLanes; ++i) a.of[i] += b.of[i];
-  return a;
-}
-#endif
-
-inline Lanes load(const float* from) {
-  Lanes loaded;
-  std::memcpy(&loaded, from, sizeof loaded);
-  return loaded;
-}
-
-inline void store(float* to, const Lanes& lanes) { std::memcpy(to, &lanes, sizeof lanes); }
 
 // One panel times one vector. Several chains of sums keep the multipliers busy.
 template <std::size_t kWidth>
