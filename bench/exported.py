@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from bench.lowering import lowered
 from bench.tape import Tape
 from bench.whole import Pass, whole
+from synthhost.core.errors import ModelError
 from synthhost.streaming.block import AnyBlock
 
 FRAMES, SOUND = "frames", "sound"
@@ -113,6 +114,9 @@ def export(graph: StepGraph | WholeGraph, batch: int, bands: int, chunk_frames: 
 
     All lengths are constant, and torch's tracing exporter, which needs nothing but `onnx`, folds what depends
     on weights alone.
+
+    Raises:
+        ModelError: ONNX has no word for something in it.
     """
     frames = torch.zeros(batch, bands, chunk_frames)
     noises = [torch.zeros(batch, samples) for samples in graph.noise_samples]
@@ -128,16 +132,27 @@ def export(graph: StepGraph | WholeGraph, batch: int, bands: int, chunk_frames: 
         (batch, sound.shape[1]),
         isinstance(graph, WholeGraph),
     )
+    names = [FRAMES, *made.noise_names, *(name for name, _ in made.state_names)]
+    results = [SOUND, *(name for _, name in made.state_names)]
+    return replace(made, model=_written(graph, (frames, *noises, *state), names, results))
+
+
+def _written(
+    graph: nn.Module, given: tuple[Tensor, ...], names: Sequence[str], results: Sequence[str]
+) -> bytes:
     written = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # on the exporter's age, and that lengths are constant
-        torch.onnx.export(
-            graph.eval(),
-            (frames, *noises, *state),
-            written,
-            dynamo=False,
-            opset_version=_OPSET,
-            input_names=[FRAMES, *made.noise_names, *(name for name, _ in made.state_names)],
-            output_names=[SOUND, *(name for _, name in made.state_names)],
-        )
-    return replace(made, model=written.getvalue())
+        try:
+            torch.onnx.export(
+                graph.eval(),
+                given,
+                written,
+                dynamo=False,
+                opset_version=_OPSET,
+                input_names=list(names),
+                output_names=list(results),
+            )
+        except Exception as error:  # whatever the exporter cannot say in ONNX
+            raise ModelError(f"torch cannot write it as ONNX ({type(error).__name__})") from error
+    return written.getvalue()

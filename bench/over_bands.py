@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -23,7 +24,8 @@ def raised_over_bands(inner: ConvTranspose, x: Tensor) -> Tensor:
     """
     batch, bands, _, length = x.shape
     inputs, neighbours = overlap(inner) + 1, inner.in_channels
-    taps = F.pad(inner.raw_weight(), (0, inputs * inner.stride - inner.kernel))
+    raw = torch.from_numpy(inner.raw_weight().detach().numpy().copy())  # a constant, however it is derived
+    taps = F.pad(raw, (0, inputs * inner.stride - inner.kernel))
     taps = taps.reshape(neighbours, inputs, inner.stride).flip(1)  # oldest input first
     weight = taps.permute(2, 0, 1).unsqueeze(1)  # [stride, 1, neighbours, inputs]
     bias = None if inner.bias is None else inner.bias.repeat(inner.stride)
