@@ -112,22 +112,21 @@ class LoopRunner:
         loop, first = self._loop, state.made_samples
         levels = [state.draws.uniforms(stream, first, samples) for stream in range(loop.uniforms)]
         noise = [state.draws.normals(stream, first, samples) for stream in range(loop.normals)]
-        for voice in range(voices):
-            loop.run(
-                np.ascontiguousarray(conditions[voice]),
-                _columns(levels, voice, samples, np.float64),
-                _columns(noise, voice, samples, np.float32),
-                state.temperature,
-                state.voices[voice],
-                out[voice, :samples],
-            )
+        loop.run_together(
+            np.ascontiguousarray(conditions),
+            _columns(levels, voices, samples, np.float64),
+            _columns(noise, voices, samples, np.float32),
+            state.temperature,
+            state.voices,
+            out[:voices, :samples],
+        )
         state.made_samples += samples
         return samples
 
 
-def _columns(rows: list[NDArray[Any]], voice: int, samples: int, kind: type) -> NDArray[Any]:
-    """Return one voice's draws, `[samples, draws]`. [render thread]"""
-    columns: NDArray[Any] = np.empty((samples, len(rows)), dtype=kind)
+def _columns(rows: list[NDArray[Any]], voices: int, samples: int, kind: type) -> NDArray[Any]:
+    """Return all voices' draws, `[voices, samples, draws]`. [render thread]"""
+    columns: NDArray[Any] = np.empty((voices, samples, len(rows)), dtype=kind)
     for place, row in enumerate(rows):
-        columns[:, place] = row[voice]
+        columns[:, :, place] = row
     return columns

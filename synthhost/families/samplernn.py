@@ -74,7 +74,7 @@ class SampleRnn(Autoregressive):
         predicted: Tensor = self.sample_level_mlp(recent, condition)
         return predicted, after
 
-    def loop(self, *, level: str = "") -> SampleRnnLoop:
+    def loop(self, *, precision: str = "float32", level: str = "") -> SampleRnnLoop:
         """Lay the weights out for the compiled loop; again after weights changed."""
         tiers, mlp = self._tiers, self.sample_level_mlp
         loop: SampleRnnLoop = compiled().SampleRnnLoop(
@@ -92,6 +92,7 @@ class SampleRnn(Autoregressive):
             hidden_bias=_array(mlp.hidden.bias),
             output=_array(mlp.output.weight[:, :, 0]),
             output_bias=_array(mlp.output.bias),
+            precision=precision,
             level=level,
         )
         return loop

@@ -162,11 +162,13 @@ class WavenetVoice(Autoregressive):
         self.conditioner = network.conditioner
         self.speaker = speaker
 
-    def loop(self, *, level: str = "") -> WavenetLoop:
+    def loop(self, *, precision: str = "float32", level: str = "") -> WavenetLoop:
         """Lay the weights out for the recurrence; again after weights changed."""
         vectors = self.network.embed_speakers
         vector = None if vectors is None else vectors[self.speaker]
-        return wavenet_loop(self.network.hyper, self.network.named_tensors(), vector, level=level)
+        return wavenet_loop(
+            self.network.hyper, self.network.named_tensors(), vector, precision=precision, level=level
+        )
 
 
 def build(hyper: WavenetHyper) -> Wavenet:

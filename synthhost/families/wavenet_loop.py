@@ -18,7 +18,12 @@ if TYPE_CHECKING:  # it may not have been compiled
 
 
 def wavenet_loop(
-    hyper: WavenetHyper, tensors: Mapping[str, Tensor], speaker: Tensor | None, *, level: str = ""
+    hyper: WavenetHyper,
+    tensors: Mapping[str, Tensor],
+    speaker: Tensor | None,
+    *,
+    precision: str = "float32",
+    level: str = "",
 ) -> WavenetLoop:
     """Return the recurrence of one network.
 
@@ -29,6 +34,7 @@ def wavenet_loop(
         hyper: Its shape.
         tensors: Its weights by published name, as `tensor_names` of the family tells.
         speaker: The speaker's vector, `[channels]`, if there is one.
+        precision: How weights are stored, "float32" or "float16"; sums are of float32 in any.
         level: Which of the processor's instructions it uses; empty: the best, or as the environment says.
     """
     with torch.no_grad():
@@ -55,6 +61,7 @@ def wavenet_loop(
             de_emphasis=hyper.output.de_emphasis,
             gain=hyper.output.gain,
             start=hyper.output.start,
+            precision=precision,
             level=level,
         )
         return loop

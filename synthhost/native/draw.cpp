@@ -27,14 +27,17 @@ std::size_t likeliest(const float* logits, std::size_t count) {
 
 std::size_t categorical(const Kernels& kernels, const float* logits, std::size_t count, double u,
                         double temperature, double* scratch) {
-  const std::size_t best = likeliest(logits, count);
-  if (!(temperature > 0.0)) return best;
-  kernels.exponentials(logits, logits[best], 1.0 / temperature, scratch, count);
+  if (!(temperature > 0.0)) return likeliest(logits, count);
+  const std::size_t parts = (count + kQuarterPanel - 1) / kQuarterPanel;
+  double* sums = scratch + count;
+  kernels.exponentials(logits, kernels.greatest(logits, count), 1.0 / temperature, scratch, sums, count);
   double total = 0.0;
-  for (std::size_t k = 0; k < count; ++k) total += scratch[k];
+  for (std::size_t part = 0; part < parts; ++part) total += sums[part];
   const double level = u * total;
   double sum = 0.0;
-  for (std::size_t k = 0; k + 1 < count; ++k) {
+  std::size_t part = 0;
+  for (; part + 1 < parts && sum + sums[part] <= level; ++part) sum += sums[part];
+  for (std::size_t k = part * kQuarterPanel; k + 1 < count; ++k) {
     sum += scratch[k];
     if (!(sum <= level)) return k;
   }

@@ -11,7 +11,7 @@ namespace synthhost {
 std::size_t likeliest(const float* logits, std::size_t count);
 
 // How many k have cumsum(p)[k] <= u, where p = softmax(logits / temperature), all in double precision;
-// temperature 0 takes the likeliest. `scratch` has room for `count` values.
+// temperature 0 takes the likeliest. `scratch` has room for `count` values and a sum of every kQuarterPanel.
 std::size_t categorical(const Kernels& kernels, const float* logits, std::size_t count, double u,
                         double temperature, double* scratch);
 

@@ -5,6 +5,10 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__F16C__)
+#include <immintrin.h>
+#endif
+
 #include "kernels.hpp"
 
 namespace synthhost::SYNTHHOST_LEVEL {
@@ -14,81 +18,32 @@ namespace {
 
 constexpr std::size_t kLanes = SYNTHHOST_LANES;
 
-// One panel times one vector. Several chains of sums keep the multipliers busy.
-template <std::size_t kWidth>
-inline void panel_product(const float* weights, std::size_t inputs, const float* x, float* y) {
-  constexpr std::size_t kVectors = kWidth / kLanes;
-  constexpr std::size_t kChains = kVectors >= 8 ? 1 : 8 / kVectors;
-  Lanes sums[kChains][kVectors] = {};
-  std::size_t i = 0;
-  for (; i + kChains <= inputs; i += kChains) {
-    for (std::size_t chain = 0; chain < kChains; ++chain, weights += kWidth) {
-      const Lanes value = splat(x[i + chain]);
-      for (std::size_t v = 0; v < kVectors; ++v) {
-        sums[chain][v] = sums[chain][v] + value * load(weights + v * kLanes);
-      }
-    }
-  }
-  for (; i < inputs; ++i, weights += kWidth) {
-    const Lanes value = splat(x[i]);
-    for (std::size_t v = 0; v < kVectors; ++v) sums[0][v] = sums[0][v] + value * load(weights + v * kLanes);
-  }
-  for (std::size_t v = 0; v < kVectors; ++v) {
-    Lanes sum = sums[0][v];
-    for (std::size_t chain = 1; chain < kChains; ++chain) sum = sum + sums[chain][v];
-    store(y + v * kLanes, load(y + v * kLanes) + sum);
-  }
+#if SYNTHHOST_LANES == 16 && defined(__AVX512F__)
+inline Lanes load(const std::uint16_t* from) {
+  const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+  return _mm512_maskz_cvtph_ps(0xffff, halves);  // GCC 12 warns of the one without a mask
 }
+#elif SYNTHHOST_LANES == 8 && defined(__F16C__)
+inline Lanes load(const std::uint16_t* from) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+}
+#else
+inline Lanes load(const std::uint16_t* from) {
+  float values[kLanes];
+  for (std::size_t i = 0; i < kLanes; ++i) {
+    const std::uint32_t sign = (from[i] & 0x8000u) << 16, size = from[i] & 0x7fffu;
+    const float tiny = static_cast<float>(static_cast<std::int32_t>(size)) * 5.9604644775390625e-8f;  // 2^-24
+    const std::uint32_t normal = (size << 13) + (112u << 23);
+    std::uint32_t bits;
+    std::memcpy(&bits, &tiny, sizeof bits);
+    bits = (size < 0x400u ? bits : normal) | sign;
+    std::memcpy(&values[i], &bits, sizeof bits);
+  }
+  return load(values);
+}
+#endif
 
-// One panel times several vectors; each vector's sum runs over its inputs in order, whatever kRows is.
-template <std::size_t kWidth, std::size_t kRows>
-inline void panel_products(const float* weights, std::size_t inputs, const float* x, std::size_t x_stride,
-                           float* y, std::size_t y_stride) {
-  constexpr std::size_t kVectors = kWidth / kLanes;
-  Lanes sums[kRows][kVectors] = {};
-  for (std::size_t i = 0; i < inputs; ++i, weights += kWidth) {
-    Lanes column[kVectors];
-    for (std::size_t v = 0; v < kVectors; ++v) column[v] = load(weights + v * kLanes);
-    for (std::size_t row = 0; row < kRows; ++row) {
-      const Lanes value = splat(x[row * x_stride + i]);
-      for (std::size_t v = 0; v < kVectors; ++v) sums[row][v] = sums[row][v] + value * column[v];
-    }
-  }
-  for (std::size_t row = 0; row < kRows; ++row) {
-    float* to = y + row * y_stride;
-    for (std::size_t v = 0; v < kVectors; ++v) store(to + v * kLanes, load(to + v * kLanes) + sums[row][v]);
-  }
-}
-
-template <std::size_t kWidth>
-inline void panel_of_all(const float* weights, std::size_t inputs, const float* x, std::size_t x_stride,
-                         float* y, std::size_t y_stride, std::size_t count) {
-  constexpr std::size_t kRows = kWidth / kLanes >= 8 ? 1 : 8 * kLanes / kWidth;
-  std::size_t row = 0;
-  for (; row + kRows <= count; row += kRows) {
-    panel_products<kWidth, kRows>(weights, inputs, x + row * x_stride, x_stride, y + row * y_stride, y_stride);
-  }
-  for (; row < count; ++row) {
-    panel_products<kWidth, 1>(weights, inputs, x + row * x_stride, x_stride, y + row * y_stride, y_stride);
-  }
-}
-
-void product(const float* packed, std::size_t inputs, std::size_t outputs, const float* x, float* y) {
-  std::size_t o = 0;
-  for (; o + kPanel <= outputs; o += kPanel) panel_product<kPanel>(packed + o * inputs, inputs, x, y + o);
-  if (o < outputs) panel_product<kHalfPanel>(packed + o * inputs, inputs, x, y + o);
-}
-
-void products(const float* packed, std::size_t inputs, std::size_t outputs, const float* x,
-              std::size_t x_stride, float* y, std::size_t y_stride, std::size_t count) {
-  std::size_t o = 0;
-  for (; o + kPanel <= outputs; o += kPanel) {
-    panel_of_all<kPanel>(packed + o * inputs, inputs, x, x_stride, y + o, y_stride, count);
-  }
-  if (o < outputs) {
-    panel_of_all<kHalfPanel>(packed + o * inputs, inputs, x, x_stride, y + o, y_stride, count);
-  }
-}
+#include "products_body.hpp"
 
 // exp(x), relative error below 2e-7; x is limited to where the result is a normal number, and no NaN.
 inline float exponential(float x) {
@@ -96,14 +51,10 @@ inline float exponential(float x) {
   const float rounder = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number
   const float whole = (x * 1.44269504f + rounder) - rounder;
   const float rest = (x - whole * 0.693145752f) - whole * 1.42860677e-6f;
-  float series = 1.0f / 5040.0f;
-  series = series * rest + 1.0f / 720.0f;
-  series = series * rest + 1.0f / 120.0f;
-  series = series * rest + 1.0f / 24.0f;
-  series = series * rest + 1.0f / 6.0f;
-  series = series * rest + 0.5f;
-  series = series * rest + 1.0f;
-  series = series * rest + 1.0f;
+  const float square = rest * rest;
+  const float low = (1.0f + rest) + square * (0.5f + rest * (1.0f / 6.0f));
+  const float high = (1.0f / 24.0f + rest * (1.0f / 120.0f)) + square * (1.0f / 720.0f + rest * (1.0f / 5040.0f));
+  const float series = low + (square * square) * high;
   const std::int32_t bits = (static_cast<std::int32_t>(whole) + 127) << 23;
   float power;
   std::memcpy(&power, &bits, sizeof power);
@@ -112,23 +63,42 @@ inline float exponential(float x) {
 
 inline float sigmoid_of(float x) { return x == x ? 1.0f / (1.0f + exponential(-x)) : x; }
 
-// Near zero an odd series keeps the relative error small, elsewhere 1 - 2 / (exp(2x) + 1).
-inline float tanh_of(float x) {
-  const float size = x < 0.0f ? -x : x;
-  const float square = x * x;
+// What tanh(x) = x - x^3 * odd_series(x^2) needs where |x| is small.
+inline float odd_series(float square) {
   float series = 1382.0f / 155925.0f;
   series = series * square - 62.0f / 2835.0f;
   series = series * square + 17.0f / 315.0f;
   series = series * square - 2.0f / 15.0f;
-  series = series * square + 1.0f / 3.0f;
-  const float small = x - x * square * series;
+  return series * square + 1.0f / 3.0f;
+}
+
+// Near zero an odd series keeps the relative error small, elsewhere 1 - 2 / (exp(2x) + 1).
+inline float tanh_of(float x) {
+  const float size = x < 0.0f ? -x : x;
+  const float square = x * x;
+  const float small = x - x * square * odd_series(square);
   const float large = 1.0f - 2.0f / (exponential(2.0f * size) + 1.0f);
   const float signed_large = x < 0.0f ? -large : large;
   return size >= 0.3f ? signed_large : small;  // what is no number stays none
 }
 
+// As the product of tanh_of and sigmoid_of, with one division: with e = exp(-2 |a|), tanh |a| = (1 - e) / (1 + e).
+inline float gated(float a, float b) {
+  const float size = a < 0.0f ? -a : a;
+  const float square = a * a;
+  const float passing = b == b ? 1.0f + exponential(-b) : b;
+  const float fading = exponential(-2.0f * size);
+  const float small = a - a * square * odd_series(square);
+  const float large = a < 0.0f ? fading - 1.0f : 1.0f - fading;
+  return size >= 0.3f ? large / ((1.0f + fading) * passing) : small / passing;  // what is no number stays none
+}
+
 void gate(const float* a, const float* b, float* y, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) y[i] = tanh_of(a[i]) * sigmoid_of(b[i]);
+  std::size_t o = 0;
+  for (; o + kQuarterPanel <= count; o += kQuarterPanel) {
+    for (std::size_t i = o; i < o + kQuarterPanel; ++i) y[i] = gated(a[i], b[i]);
+  }
+  for (; o < count; ++o) y[o] = gated(a[o], b[o]);
 }
 
 void hyperbolic_tangent(const float* x, float* y, std::size_t count) {
@@ -139,8 +109,24 @@ void sigmoid(const float* x, float* y, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) y[i] = sigmoid_of(x[i]);
 }
 
-void rectify(float* x, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) x[i] = x[i] > 0.0f ? x[i] : 0.0f;
+void rectify(const float* x, float* y, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) y[i] = x[i] > 0.0f ? x[i] : 0.0f;
+}
+
+void scale(float scale, const float* x, const float* bias, float* y, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) y[i] = scale * x[i] + bias[i];
+}
+
+float greatest(const float* x, std::size_t count) {
+  float best[kQuarterPanel];
+  for (float& one : best) one = x[0];
+  std::size_t i = 0;
+  for (; i + kQuarterPanel <= count; i += kQuarterPanel) {
+    for (std::size_t n = 0; n < kQuarterPanel; ++n) best[n] = x[i + n] > best[n] ? x[i + n] : best[n];
+  }
+  for (; i < count; ++i) best[0] = x[i] > best[0] ? x[i] : best[0];
+  for (const float one : best) best[0] = one > best[0] ? one : best[0];
+  return best[0];
 }
 
 // exp(x) for x <= 0, relative error below 1e-15 where the result is a normal number.
@@ -172,15 +158,26 @@ inline double exponential_below_one(double x) {
   return series * power;
 }
 
-void exponentials(const float* x, float peak, double sharpness, double* y, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) {
-    y[i] = exponential_below_one((static_cast<double>(x[i]) - static_cast<double>(peak)) * sharpness);
+void exponentials(const float* x, float peak, double sharpness, double* y, double* sums, std::size_t count) {
+  const auto power = [=](float one) {
+    return exponential_below_one((static_cast<double>(one) - static_cast<double>(peak)) * sharpness);
+  };
+  std::size_t i = 0;
+  for (; i + kQuarterPanel <= count; i += kQuarterPanel) {
+    for (std::size_t n = i; n < i + kQuarterPanel; ++n) y[n] = power(x[n]);
+    double sum[4] = {y[i], y[i + 1], y[i + 2], y[i + 3]};
+    for (std::size_t n = 4; n < kQuarterPanel; ++n) sum[n % 4] += y[i + n];
+    sums[i / kQuarterPanel] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
   }
+  double rest = 0.0;
+  for (std::size_t n = i; n < count; ++n) rest += y[n] = power(x[n]);
+  if (i < count) sums[i / kQuarterPanel] = rest;
 }
 
 }  // namespace
 
 extern const Kernels kKernels;
-const Kernels kKernels = {product, products, gate, hyperbolic_tangent, sigmoid, rectify, exponentials};
+const Kernels kKernels = {kWeightKernels<float>, kWeightKernels<std::uint16_t>,
+                          gate, hyperbolic_tangent, sigmoid, rectify, scale, greatest, exponentials};
 
 }  // namespace synthhost::SYNTHHOST_LEVEL

@@ -2,25 +2,44 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <new>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+#include "halves.hpp"
 #include "kernels.hpp"
 
 namespace synthhost {
 
-// Memory at cache lines' borders.
+// Memory at cache lines' borders; much of it at once at large pages' borders, and in such pages where the system has
+// them: what is read in order then waits for fewer addresses.
 template <class T>
 struct AlignedAllocator {
   using value_type = T;
-  static constexpr std::align_val_t kAlignment{64};
+  static constexpr std::align_val_t kLine{64};
+  static constexpr std::size_t kLargePage = std::size_t{1} << 21;
   AlignedAllocator() = default;
   template <class U>
   AlignedAllocator(const AlignedAllocator<U>&) noexcept {}
-  T* allocate(std::size_t count) { return static_cast<T*>(::operator new(count * sizeof(T), kAlignment)); }
-  void deallocate(T* memory, std::size_t) noexcept { ::operator delete(memory, kAlignment); }
+  static std::align_val_t border(std::size_t bytes) {
+    return bytes >= kLargePage / 2 ? std::align_val_t{kLargePage} : kLine;
+  }
+  T* allocate(std::size_t count) {
+    const std::size_t bytes = count * sizeof(T);
+    void* memory = ::operator new(bytes, border(bytes));
+#if defined(MADV_HUGEPAGE)
+    if (bytes >= kLargePage / 2) madvise(memory, bytes, MADV_HUGEPAGE);  // a wish: what it answers is no matter
+#endif
+    return static_cast<T*>(memory);
+  }
+  void deallocate(T* memory, std::size_t count) noexcept { ::operator delete(memory, border(count * sizeof(T))); }
   bool operator==(const AlignedAllocator&) const noexcept { return true; }
 };
 
@@ -34,6 +53,14 @@ struct Matrix {
   std::size_t columns = 0;
 
   Matrix part(std::size_t first, std::size_t count) const { return {values + first * columns, count, columns}; }
+  std::vector<float> columns_of(std::size_t first, std::size_t count) const {
+    std::vector<float> some;
+    for (std::size_t row = 0; row < rows; ++row) {
+      const float* from = values + row * columns + first;
+      some.insert(some.end(), from, from + count);
+    }
+    return some;
+  }
 };
 
 // Refuses a size that is not what the others ask for.
@@ -50,7 +77,9 @@ inline std::size_t at_least_one(const char* what, std::size_t found) {
   return found;
 }
 
-inline std::size_t padded(std::size_t count) { return (count + kHalfPanel - 1) / kHalfPanel * kHalfPanel; }
+inline std::size_t padded(std::size_t count) {
+  return (count + kQuarterPanel - 1) / kQuarterPanel * kQuarterPanel;
+}
 
 // Adds `parts` values of `each`, every part padded.
 inline void append_padded(Floats& to, const float* from, std::size_t parts, std::size_t each) {
@@ -60,46 +89,156 @@ inline void append_padded(Floats& to, const float* from, std::size_t parts, std:
   }
 }
 
-// A matrix `[rows, columns]` laid out in panels: within one, input after input, all its rows beside each
-// other. Rows may come in parts that each begin at a multiple of kHalfPanel; `outputs` counts the padding.
-class PackedMatrix {
+enum class Precision { kFloat32, kFloat16 };
+
+// "float32" or "float16". Throws std::invalid_argument.
+inline Precision precision_named(const std::string& name) {
+  if (name == "float32") return Precision::kFloat32;
+  if (name == "float16") return Precision::kFloat16;
+  throw std::invalid_argument("there is no precision '" + name.substr(0, 60) + "'; there are float32 and float16.");
+}
+
+// Several vectors that one matrix is multiplied by: y = from + W x of each.
+template <std::size_t kMost>
+struct Rows {
+  const float* x[kMost];
+  const float* from[kMost];
+  float* y[kMost];
+  std::size_t count = 0;
+
+  void add(const float* input, const float* begun, float* output) {
+    x[count] = input, from[count] = begun, y[count] = output;
+    ++count;
+  }
+};
+
+// Where a matrix lies among its network's.
+struct PackedPlace {
+  std::size_t at = 0;  // in bytes
+  std::size_t inputs = 0;
+  std::size_t outputs = 0;  // padded
+};
+
+// A network's matrices in one piece of memory, in the order in which they were added: best that of their use.
+//
+// A matrix `[rows, columns]` is laid out in panels: within one, input after input, all its rows beside each other.
+// All is stored as numbers of one precision; sums are of float32 in any.
+class PackedMatrices {
  public:
-  PackedMatrix() = default;
-  explicit PackedMatrix(const Matrix& matrix) : PackedMatrix(matrix, std::vector<std::size_t>{matrix.rows}) {}
-  PackedMatrix(const Matrix& matrix, const std::vector<std::size_t>& parts) : inputs_(matrix.columns) {
+  explicit PackedMatrices(Precision precision)
+      : precision_(precision), size_(precision == Precision::kFloat16 ? sizeof(std::uint16_t) : sizeof(float)) {}
+
+  // Rows may come in parts, which each begin at a multiple of kQuarterPanel. Throws std::invalid_argument for
+  // rows that the parts do not count, and for weights that the precision cannot hold.
+  PackedPlace add(const Matrix& matrix, const std::vector<std::size_t>& parts) {
+    PackedPlace packed{weights_.size(), matrix.columns, 0};
     std::size_t rows = 0;
-    for (const std::size_t part : parts) rows += part, outputs_ += padded(part);
+    for (const std::size_t part : parts) rows += part, packed.outputs += padded(part);
     expect("the number of a matrix's rows", matrix.rows, rows);
-    weights_.assign(inputs_ * outputs_, 0.0f);
+    weights_.resize(packed.at + rounded(size_ * packed.inputs * packed.outputs), 0);
     std::size_t row = 0, output = 0;
     for (const std::size_t part : parts) {
-      for (std::size_t n = 0; n < part; ++n) place(matrix, row++, output + n);
+      for (std::size_t n = 0; n < part; ++n) place(packed, matrix, row++, output + n);
       output += padded(part);
+    }
+    return packed;
+  }
+  PackedPlace add(const Matrix& matrix) { return add(matrix, {matrix.rows}); }
+
+  // Adds a table whose rows are read as they are, each padded. Throws as above.
+  PackedPlace add_table(const Matrix& table) {
+    const PackedPlace packed{weights_.size(), table.rows, padded(table.columns)};
+    weights_.resize(packed.at + rounded(size_ * packed.inputs * packed.outputs), 0);
+    for (std::size_t n = 0; n < table.rows * table.columns; ++n) {
+      write(packed.at, n / table.columns * packed.outputs + n % table.columns, table.values[n]);
+    }
+    return packed;
+  }
+
+  // y = from + W x
+  void product(const Kernels& kernels, const PackedPlace& matrix, const float* x, const float* from,
+               float* y) const {
+    of(kernels).product({weights_.data() + matrix.at, matrix.inputs, matrix.outputs, x, from, y});
+  }
+
+  // The same of several vectors; the bits are those of one by one.
+  template <std::size_t kMost>
+  void product(const Kernels& kernels, const PackedPlace& matrix, const Rows<kMost>& rows) const {
+    if (rows.count == 1) return product(kernels, matrix, rows.x[0], rows.from[0], rows.y[0]);
+    of(kernels).products(weights_.data() + matrix.at, matrix.inputs, matrix.outputs, rows.x, rows.from, rows.y,
+                         rows.count);
+  }
+
+  // Two products, one of which may have its weights far away.
+  template <std::size_t kMost>
+  void products(const Kernels& kernels, const PackedPlace& one, const Rows<kMost>& its, const PackedPlace& other,
+                const Rows<kMost>& others) const {
+    if (its.count == 1 && others.count == 1) {
+      of(kernels).two_products(
+          {weights_.data() + one.at, one.inputs, one.outputs, its.x[0], its.from[0], its.y[0]},
+          {weights_.data() + other.at, other.inputs, other.outputs, others.x[0], others.from[0], others.y[0]});
+    } else {
+      product(kernels, one, its);
+      product(kernels, other, others);
     }
   }
 
-  std::size_t inputs() const { return inputs_; }
-  std::size_t outputs() const { return outputs_; }
-
-  // y += W x
-  void add_product(const Kernels& kernels, const float* x, float* y) const {
-    kernels.product(weights_.data(), inputs_, outputs_, x, y);
+  // y = the sum of some rows of a table
+  void sum_of_rows(const Kernels& kernels, const PackedPlace& table, const std::size_t* rows, std::size_t count,
+                   float* y) const {
+    of(kernels).sum_of_rows(weights_.data() + table.at, rows, count, table.outputs, y);
   }
-  void add_products(const Kernels& kernels, const float* x, std::size_t x_stride, float* y,
-                    std::size_t y_stride, std::size_t count) const {
-    kernels.products(weights_.data(), inputs_, outputs_, x, x_stride, y, y_stride, count);
+
+  std::size_t bytes() const { return weights_.size(); }
+
+ private:
+  const WeightKernels& of(const Kernels& kernels) const {
+    return precision_ == Precision::kFloat16 ? kernels.float16 : kernels.float32;
+  }
+
+  static std::size_t rounded(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+  void place(const PackedPlace& packed, const Matrix& matrix, std::size_t row, std::size_t output) {
+    const std::size_t tail = packed.outputs / kPanel * kPanel, half = kPanel / 2;
+    std::size_t panel = output / kPanel * kPanel, width = kPanel;
+    if (panel == tail) {
+      const bool halved = packed.outputs - tail >= half;
+      width = halved && output < tail + half ? half : kQuarterPanel;
+      if (width == kQuarterPanel && halved) panel += half;
+    }
+    const std::size_t first = panel * packed.inputs + (output - panel);
+    for (std::size_t i = 0; i < packed.inputs; ++i) {
+      write(packed.at, first + i * width, matrix.values[row * packed.inputs + i]);
+    }
+  }
+
+  void write(std::size_t at, std::size_t index, float value) {
+    if (size_ == sizeof(float)) {
+      std::memcpy(weights_.data() + at + index * size_, &value, size_);
+    } else {
+      const std::uint16_t half = half_of(value);
+      std::memcpy(weights_.data() + at + index * size_, &half, size_);
+    }
+  }
+
+  Precision precision_;
+  std::size_t size_;  // of a number, in bytes
+  std::vector<unsigned char, AlignedAllocator<unsigned char>> weights_;
+};
+
+// One matrix by itself, of float32.
+class PackedMatrix {
+ public:
+  explicit PackedMatrix(const Matrix& matrix) : place_(matrices_.add(matrix)) {}
+
+  // y += W x; `y` has room for all outputs, padded.
+  void add_product(const Kernels& kernels, const float* x, float* y) const {
+    matrices_.product(kernels, place_, x, y, y);
   }
 
  private:
-  void place(const Matrix& matrix, std::size_t row, std::size_t output) {
-    const std::size_t panel = output / kPanel * kPanel;
-    const std::size_t width = outputs_ - panel < kPanel ? kHalfPanel : kPanel;
-    float* to = weights_.data() + panel * inputs_ + (output - panel);
-    for (std::size_t i = 0; i < inputs_; ++i) to[i * width] = matrix.values[row * inputs_ + i];
-  }
-
-  std::size_t inputs_ = 0, outputs_ = 0;
-  Floats weights_;
+  PackedMatrices matrices_{Precision::kFloat32};
+  PackedPlace place_;
 };
 
 }  // namespace synthhost

@@ -23,7 +23,8 @@ void make_loop(SampleRnnLoop* memory, const Each2& inputs, const Each1& input_bi
                const Each2& from_input_biases, const Each3& from_hiddens, const Each2& from_hidden_biases,
                const Each2& starts, const Each3& upsamplings, const Each2& upsampling_biases,
                const Weights3& taps, const Weights2& hidden, const Weights1& hidden_bias,
-               const Weights2& output, const Weights1& output_bias, const std::string& level) {
+               const Weights2& output, const Weights1& output_bias, const std::string& precision,
+               const std::string& level) {
   for (const std::size_t found :
        {input_biases.size(), from_inputs.size(), from_input_biases.size(), from_hiddens.size(),
         from_hidden_biases.size(), starts.size(), upsamplings.size(), upsampling_biases.size()}) {
@@ -41,7 +42,7 @@ void make_loop(SampleRnnLoop* memory, const Each2& inputs, const Each1& input_bi
   weights.hidden_bias = floats_of(hidden_bias);
   weights.output = matrix_of(output);
   weights.output_bias = floats_of(output_bias);
-  new (memory) SampleRnnLoop(weights, kernels(processor_level_named(level)));
+  new (memory) SampleRnnLoop(weights, kernels(processor_level_named(level)), precision_named(precision));
 }
 
 void run(const SampleRnnLoop& loop, const Array<const float, 2>& condition,
@@ -52,8 +53,29 @@ void run(const SampleRnnLoop& loop, const Array<const float, 2>& condition,
   expect_shape("uniforms", uniforms.shape(0), uniforms.shape(1), samples, loop.uniforms());
   expect_shape("normals", normals.shape(0), normals.shape(1), samples, loop.normals());
   loop.check(state);
+  const SampleRnnVoice voice{uniforms.data(), &state, out.data()};
   const nb::gil_scoped_release released;
-  loop.run(uniforms.data(), temperature, state, samples, out.data());
+  loop.run(&voice, 1, temperature, samples);
+}
+
+void run_together(const SampleRnnLoop& loop, const Array<const float, 3>& condition,
+                  const Array<const double, 3>& uniforms, const Array<const float, 3>& normals, double temperature,
+                  const std::vector<SampleRnnState*>& states, const Voices& out) {
+  const std::size_t samples = out.shape(1), count = states.size();
+  expect("the number of voices in out", out.shape(0), count);
+  expect_voices("condition", condition, count, samples, loop.conditions());
+  expect_voices("uniforms", uniforms, count, samples, loop.uniforms());
+  expect_voices("normals", normals, count, samples, loop.normals());
+  std::vector<SampleRnnVoice> voices;
+  for (std::size_t v = 0; v < count; ++v) {
+    loop.check(*states[v]);
+    loop.check_in_step(*states[v], *states[0]);
+    voices.push_back({of_voice(uniforms, v), states[v], out.data() + static_cast<std::ptrdiff_t>(v) * out.stride(0)});
+  }
+  expect_different(states);
+  expect_dense(out);
+  const nb::gil_scoped_release released;
+  loop.run(voices.data(), count, temperature, samples);
 }
 
 }  // namespace
@@ -65,13 +87,17 @@ void bind_samplernn(nb::module_& module) {
   nb::class_<SampleRnnLoop>(module, "SampleRnnLoop")
       .def("__init__", make_loop, nb::kw_only(), "inputs"_a, "input_biases"_a, "from_inputs"_a,
            "from_input_biases"_a, "from_hiddens"_a, "from_hidden_biases"_a, "starts"_a, "upsamplings"_a,
-           "upsampling_biases"_a, "taps"_a, "hidden"_a, "hidden_bias"_a, "output"_a, "output_bias"_a, "level"_a = "")
+           "upsampling_biases"_a, "taps"_a, "hidden"_a, "hidden_bias"_a, "output"_a, "output_bias"_a,
+           "precision"_a = "float32", "level"_a = "")
       .def_prop_ro("conditions", &SampleRnnLoop::conditions)
       .def_prop_ro("uniforms", &SampleRnnLoop::uniforms)
       .def_prop_ro("normals", &SampleRnnLoop::normals)
+      .def_prop_ro("weight_bytes", &SampleRnnLoop::weight_bytes)
       .def("new_state", &SampleRnnLoop::new_state)
       .def("run", run, "condition"_a.noconvert(), "uniforms"_a.noconvert(), "normals"_a.noconvert(),
-           "temperature"_a, "state"_a, "out"_a.noconvert());
+           "temperature"_a, "state"_a, "out"_a.noconvert())
+      .def("run_together", run_together, "condition"_a.noconvert(), "uniforms"_a.noconvert(),
+           "normals"_a.noconvert(), "temperature"_a, "states"_a, "out"_a.noconvert());
 }
 
 }  // namespace synthhost

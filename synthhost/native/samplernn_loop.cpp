@@ -10,15 +10,18 @@ namespace synthhost {
 namespace {
 
 constexpr std::size_t kGates = 3;  // reset, update, new
+constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+constexpr std::size_t kMostPlaces = 4096;  // of samples that the lowest tier's frame may hold
 
 }  // namespace
 
-SampleRnnLoop::SampleRnnLoop(const SampleRnnWeights& weights, const Kernels& kernels)
+SampleRnnLoop::SampleRnnLoop(const SampleRnnWeights& weights, const Kernels& kernels, Precision precision)
     : kernels_(kernels),
       identity_(std::make_shared<const char>('s')),
       dim_(at_least_one("the number of channels", weights.hidden.rows)),
       width_(padded(dim_)),
-      ids_(at_least_one("the number of ids", weights.output.rows)) {
+      ids_(at_least_one("the number of ids", weights.output.rows)),
+      matrices_(precision) {
   at_least_one("the number of tiers", weights.tiers.size());
   for (const SampleRnnTierWeights& tier : weights.tiers) pack_tier(tier);
   pack_perceptron(weights);
@@ -38,13 +41,13 @@ void SampleRnnLoop::pack_tier(const SampleRnnTierWeights& weights) {
   expect("the number of samples that a tier sees", weights.input.columns, tier.span);
   expect("the number of an input's channels", weights.input.rows, dim_);
   expect("the number of an input's biases", weights.input_bias.size(), dim_);
-  tier.input = PackedMatrix(weights.input);
+  tier.input = matrices_.add(weights.input);
   append_padded(tier.input_bias, weights.input_bias.data(), 1, dim_);
-  for (std::size_t n = 0; n < size; ++n) {
-    tier.upsampling.emplace_back(weights.upsampling.part(n * dim_, dim_));
-  }
   append_padded(tier.upsampling_bias, weights.upsampling_bias.data(), size, dim_);
   pack_layers(weights, tier);
+  for (std::size_t n = 0; n < size; ++n) {
+    tier.upsampling.push_back(matrices_.add(weights.upsampling.part(n * dim_, dim_)));
+  }
   tiers_.push_back(std::move(tier));
 }
 
@@ -61,8 +64,8 @@ void SampleRnnLoop::pack_layers(const SampleRnnTierWeights& weights, Tier& tier)
   const std::vector<std::size_t> parts(kGates, dim_);
   for (std::size_t n = 0; n < layers; ++n) {
     Layer layer;
-    layer.from_input = PackedMatrix(weights.from_input.part(n * gates, gates), parts);
-    layer.from_hidden = PackedMatrix(weights.from_hidden.part(n * gates, gates), parts);
+    layer.from_input = matrices_.add(weights.from_input.part(n * gates, gates), parts);
+    layer.from_hidden = matrices_.add(weights.from_hidden.part(n * gates, gates), parts);
     append_padded(layer.from_input_bias, weights.from_input_bias.data() + n * gates, kGates, dim_);
     append_padded(layer.from_hidden_bias, weights.from_hidden_bias.data() + n * gates, kGates, dim_);
     layer.hidden = start_.size();
@@ -73,17 +76,18 @@ void SampleRnnLoop::pack_layers(const SampleRnnTierWeights& weights, Tier& tier)
 
 void SampleRnnLoop::pack_perceptron(const SampleRnnWeights& weights) {
   const std::size_t places = tiers_[0].span;
+  if (places > kMostPlaces) throw std::invalid_argument("the lowest tier's frames are longer than 4096 samples.");
   expect("the number of rows that ids add", weights.taps.rows, places * ids_);
   expect("the number of channels that ids add", weights.taps.columns, dim_);
   expect("the number of the hidden layer's inputs", weights.hidden.columns, dim_);
   expect("the number of the hidden layer's biases", weights.hidden_bias.size(), dim_);
   expect("the number of the output layer's inputs", weights.output.columns, dim_);
   expect("the number of the output layer's biases", weights.output_bias.size(), ids_);
-  append_padded(taps_, weights.taps.values, places * ids_, dim_);
-  hidden_ = PackedMatrix(weights.hidden);
+  hidden_ = matrices_.add(weights.hidden);
   append_padded(hidden_bias_, weights.hidden_bias.data(), 1, dim_);
-  output_ = PackedMatrix(weights.output);
+  output_ = matrices_.add(weights.output);
   append_padded(output_bias_, weights.output_bias.data(), 1, ids_);
+  taps_ = matrices_.add_table(weights.taps);
 }
 
 SampleRnnState SampleRnnLoop::new_state() const {
@@ -93,11 +97,12 @@ SampleRnnState SampleRnnLoop::new_state() const {
   state.recent_.assign(2 * look_back_, static_cast<std::uint32_t>(silence));
   state.levels_.assign(2 * look_back_, level_of_[silence]);
   state.hidden_ = start_;
+  state.said_.assign(width_, 0.0f);
   state.x_.assign(width_, 0.0f);
   state.gates_.assign(kGates * width_, 0.0f);
   state.heard_.assign(kGates * width_, 0.0f);
   state.logits_.assign(padded(ids_), 0.0f);
-  state.probabilities_.assign(ids_, 0.0);
+  state.probabilities_.assign(ids_ + padded(ids_) / kQuarterPanel, 0.0);
   return state;
 }
 
@@ -107,43 +112,73 @@ void SampleRnnLoop::check(const SampleRnnState& state) const {
   }
 }
 
-void SampleRnnLoop::run(const double* uniforms, double temperature, SampleRnnState& state, std::size_t samples,
-                        float* out) const {
+void SampleRnnLoop::check_in_step(const SampleRnnState& state, const SampleRnnState& other) const {
+  if (state.place_ != other.place_) {
+    throw std::invalid_argument("voices that run together must have made equally many samples, or run them alone.");
+  }
+}
+
+void SampleRnnLoop::run(const SampleRnnVoice* voices, std::size_t count, double temperature,
+                        std::size_t samples) const {
   const FlushDenormals flushing;
-  for (std::size_t n = 0; n < samples; ++n) {
-    for (std::size_t index = tiers_.size(); index-- > 0;) {
-      if (state.place_ % tiers_[index].span == 0) run_tier(index, state);
+  for (std::size_t first = 0; first < count; first += kTogether) {
+    const std::size_t together = std::min(kTogether, count - first);
+    const SampleRnnVoice* some = voices + first;
+    for (std::size_t n = 0; n < samples; ++n) {
+      for (std::size_t index = tiers_.size(); index-- > 0;) {
+        if (some->state->place_ % tiers_[index].span == 0) run_tier(index, some, together);
+      }
+      run_perceptron(some, together);
+      for (std::size_t v = 0; v < together; ++v) {
+        SampleRnnState& state = *some[v].state;
+        const std::size_t id = categorical(kernels_, state.logits_.data(), ids_, some[v].uniforms[n], temperature,
+                                           state.probabilities_.data());
+        take_in(id, state);
+        some[v].out[n] = 2.0f * static_cast<float>(id) / static_cast<float>(ids_) - 1.0f;
+      }
     }
-    const std::size_t id = next_id(uniforms[n], temperature, state);
-    take_in(id, state);
-    out[n] = 2.0f * static_cast<float>(id) / static_cast<float>(ids_) - 1.0f;
   }
 }
 
 // Moves a tier on by one frame: from the samples it covers and what the tier above says at this place.
-void SampleRnnLoop::run_tier(std::size_t index, SampleRnnState& state) const {
+void SampleRnnLoop::run_tier(std::size_t index, const SampleRnnVoice* voices, std::size_t count) const {
   const Tier& tier = tiers_[index];
-  const float* seen = state.levels_.data() + state.place_ + look_back_ - tier.span;
-  std::copy(tier.input_bias.begin(), tier.input_bias.end(), state.x_.begin());
-  tier.input.add_product(kernels_, seen, state.x_.data());
-  if (index + 1 < tiers_.size()) add_above(index + 1, state.place_ / tier.span, state);
-  const float* x = state.x_.data();
-  for (const Layer& layer : tier.layers) {
-    run_layer(layer, x, state);
-    x = state.hidden_.data() + layer.hidden;
+  const std::size_t place = voices->state->place_;
+  Rows<kTogether> rows;
+  for (std::size_t v = 0; v < count; ++v) {
+    SampleRnnState& state = *voices[v].state;
+    rows.add(state.levels_.data() + place + look_back_ - tier.span, tier.input_bias.data(), state.x_.data());
   }
+  matrices_.product(kernels_, tier.input, rows);
+  if (index + 1 < tiers_.size()) add_above(index + 1, voices, count, place / tier.span);
+  std::size_t below = kNone;
+  for (const Layer& layer : tier.layers) {
+    run_layer(layer, below, voices, count);
+    below = layer.hidden;
+  }
+}
+
+// Moves a layer on by one frame, from `x_` or from the hidden state below.
+void SampleRnnLoop::run_layer(const Layer& layer, std::size_t below, const SampleRnnVoice* voices,
+                              std::size_t count) const {
+  Rows<kTogether> inputs, hiddens;
+  for (std::size_t v = 0; v < count; ++v) {
+    SampleRnnState& state = *voices[v].state;
+    const float* x = below == kNone ? state.x_.data() : state.hidden_.data() + below;
+    inputs.add(x, layer.from_input_bias.data(), state.gates_.data());
+    hiddens.add(state.hidden_.data() + layer.hidden, layer.from_hidden_bias.data(), state.heard_.data());
+  }
+  matrices_.product(kernels_, layer.from_input, inputs);
+  matrices_.product(kernels_, layer.from_hidden, hiddens);
+  for (std::size_t v = 0; v < count; ++v) mix_gates(layer, *voices[v].state);
 }
 
 // h = (1 - z) n + z h, with r and z sigmoids of both products' sum, n = tanh(W x + r (U h)) (Cho et al. 2014,
 // the reset gate behind the product as in cuDNN and torch).
-void SampleRnnLoop::run_layer(const Layer& layer, const float* x, SampleRnnState& state) const {
+void SampleRnnLoop::mix_gates(const Layer& layer, SampleRnnState& state) const {
   float* gates = state.gates_.data();
-  float* heard = state.heard_.data();
+  const float* heard = state.heard_.data();
   float* hidden = state.hidden_.data() + layer.hidden;
-  std::copy(layer.from_input_bias.begin(), layer.from_input_bias.end(), gates);
-  layer.from_input.add_product(kernels_, x, gates);
-  std::copy(layer.from_hidden_bias.begin(), layer.from_hidden_bias.end(), heard);
-  layer.from_hidden.add_product(kernels_, hidden, heard);
   const float* reset = gates;
   const float* update = gates + width_;
   float* fresh = gates + 2 * width_;
@@ -155,32 +190,68 @@ void SampleRnnLoop::run_layer(const Layer& layer, const float* x, SampleRnnState
 }
 
 // x += what a tier says at a position, counted from any frame's beginning.
-void SampleRnnLoop::add_above(std::size_t index, std::size_t position, SampleRnnState& state) const {
+void SampleRnnLoop::add_above(std::size_t index, const SampleRnnVoice* voices, std::size_t count,
+                              std::size_t position) const {
   const Tier& tier = tiers_[index];
   const std::size_t at = position % tier.upsampling.size();
   const float* bias = tier.upsampling_bias.data() + at * width_;
-  for (std::size_t i = 0; i < width_; ++i) state.x_[i] += bias[i];
-  tier.upsampling[at].add_product(kernels_, state.hidden_.data() + tier.layers.back().hidden, state.x_.data());
+  Rows<kTogether> rows;
+  for (std::size_t v = 0; v < count; ++v) {
+    SampleRnnState& state = *voices[v].state;
+    for (std::size_t i = 0; i < width_; ++i) state.x_[i] += bias[i];
+    rows.add(state.hidden_.data() + tier.layers.back().hidden, state.x_.data(), state.x_.data());
+  }
+  matrices_.product(kernels_, tier.upsampling[at], rows);
 }
 
-std::size_t SampleRnnLoop::next_id(double u, double temperature, SampleRnnState& state) const {
+// What the lowest tier says at a position of its frame, to be written to `said_`.
+Rows<SampleRnnLoop::kTogether> SampleRnnLoop::said_at(std::size_t at, const SampleRnnVoice* voices,
+                                                      std::size_t count) const {
+  const Tier& tier = tiers_[0];
+  Rows<kTogether> rows;
+  for (std::size_t v = 0; v < count; ++v) {
+    SampleRnnState& state = *voices[v].state;
+    rows.add(state.hidden_.data() + tier.layers.back().hidden, tier.upsampling_bias.data() + at * width_,
+             state.said_.data());
+  }
+  return rows;
+}
+
+// Computes the logits of the next ids. What the lowest tier says at the position after, which no id changes, is
+// computed beside: its weights are read once a frame, so they come from far away.
+void SampleRnnLoop::run_perceptron(const SampleRnnVoice* voices, std::size_t count) const {
+  const std::vector<PackedPlace>& upsampling = tiers_[0].upsampling;
+  const std::size_t at = voices->state->place_ % upsampling.size();
+  if (at == 0) matrices_.product(kernels_, upsampling[0], said_at(0, voices, count));
+  Rows<kTogether> hidden, output;
+  for (std::size_t v = 0; v < count; ++v) {
+    SampleRnnState& state = *voices[v].state;
+    float* x = state.x_.data();
+    add_ids(state);
+    for (std::size_t i = 0; i < width_; ++i) x[i] += state.said_[i];
+    kernels_.rectify(x, x, dim_);
+    hidden.add(x, hidden_bias_.data(), state.gates_.data());
+    output.add(state.gates_.data(), output_bias_.data(), state.logits_.data());
+  }
+  if (at + 1 < upsampling.size()) {
+    matrices_.products(kernels_, hidden_, hidden, upsampling[at + 1], said_at(at + 1, voices, count));
+  } else {
+    matrices_.product(kernels_, hidden_, hidden);
+  }
+  for (std::size_t v = 0; v < count; ++v) {
+    float* x = voices[v].state->gates_.data();
+    kernels_.rectify(x, x, dim_);
+  }
+  matrices_.product(kernels_, output_, output);
+}
+
+// x = what the latest ids add, each at its place.
+void SampleRnnLoop::add_ids(SampleRnnState& state) const {
   const std::size_t places = tiers_[0].span;
   const std::uint32_t* recent = state.recent_.data() + state.place_ + look_back_ - places;
-  float* x = state.x_.data();
-  std::fill(state.x_.begin(), state.x_.end(), 0.0f);
-  for (std::size_t n = 0; n < places; ++n) {
-    const float* added = taps_.data() + (n * ids_ + recent[n]) * width_;
-    for (std::size_t i = 0; i < width_; ++i) x[i] += added[i];
-  }
-  add_above(0, state.place_, state);
-  kernels_.rectify(x, dim_);
-  float* hidden = state.gates_.data();
-  std::copy(hidden_bias_.begin(), hidden_bias_.end(), hidden);
-  hidden_.add_product(kernels_, x, hidden);
-  kernels_.rectify(hidden, dim_);
-  std::copy(output_bias_.begin(), output_bias_.end(), state.logits_.begin());
-  output_.add_product(kernels_, hidden, state.logits_.data());
-  return categorical(kernels_, state.logits_.data(), ids_, u, temperature, state.probabilities_.data());
+  std::size_t rows[kMostPlaces];
+  for (std::size_t n = 0; n < places; ++n) rows[n] = n * ids_ + recent[n];
+  matrices_.sum_of_rows(kernels_, taps_, rows, places, state.x_.data());
 }
 
 void SampleRnnLoop::take_in(std::size_t id, SampleRnnState& state) const {

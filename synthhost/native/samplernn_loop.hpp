@@ -45,50 +45,67 @@ class SampleRnnState {
   std::vector<std::uint32_t> recent_;   // the latest ids, twice, so that they always lie side by side
   Floats levels_;                       // the same as a tier sees them
   Floats hidden_;                       // of every tier and layer, each padded
+  Floats said_;                         // what the lowest tier says at the next sample, unless its frame begins
   Floats x_, gates_, heard_, logits_;   // scratch
   Doubles probabilities_;               // scratch
+};
+
+// One voice's part in a run.
+struct SampleRnnVoice {
+  const double* uniforms;  // [samples]
+  SampleRnnState* state;
+  float* out;              // [samples]
 };
 
 // A network ready to run. Shared by any number of voices and threads.
 class SampleRnnLoop {
  public:
+  static constexpr std::size_t kTogether = 8;  // voices that one pass over the weights serves
+
   // Throws std::invalid_argument with what does not fit.
-  SampleRnnLoop(const SampleRnnWeights& weights, const Kernels& kernels);
+  SampleRnnLoop(const SampleRnnWeights& weights, const Kernels& kernels, Precision precision);
 
   std::size_t conditions() const { return 0; }
   std::size_t uniforms() const { return 1; }
   std::size_t normals() const { return 0; }
+  std::size_t weight_bytes() const { return matrices_.bytes(); }
   SampleRnnState new_state() const;
 
   // Throws std::invalid_argument if a state belongs to another loop.
   void check(const SampleRnnState& state) const;
 
-  // Makes samples, `uniforms` [samples] into `out` [samples]. Nothing is allocated, locked or thrown here.
-  void run(const double* uniforms, double temperature, SampleRnnState& state, std::size_t samples,
-           float* out) const;
+  // Throws std::invalid_argument if voices do not stand at the same place in the highest tier's frame.
+  void check_in_step(const SampleRnnState& state, const SampleRnnState& other) const;
+
+  // Makes samples of `count` voices in step. Nothing is allocated, locked or thrown here, and no voice's sound
+  // depends on the others or on how the samples are cut.
+  void run(const SampleRnnVoice* voices, std::size_t count, double temperature, std::size_t samples) const;
 
  private:
   struct Layer {
-    PackedMatrix from_input, from_hidden;
+    PackedPlace from_input, from_hidden;
     Floats from_input_bias, from_hidden_bias;  // every gate's padded
     std::size_t hidden;                        // where its state begins
   };
   struct Tier {
     std::size_t span;  // samples a frame
-    PackedMatrix input;
+    PackedPlace input;
     Floats input_bias;
     std::vector<Layer> layers;
-    std::vector<PackedMatrix> upsampling;  // of each position
+    std::vector<PackedPlace> upsampling;  // of each position
     Floats upsampling_bias;                // `width_` a position
   };
 
   void pack_tier(const SampleRnnTierWeights& weights);
   void pack_layers(const SampleRnnTierWeights& weights, Tier& tier);
   void pack_perceptron(const SampleRnnWeights& weights);
-  void run_tier(std::size_t index, SampleRnnState& state) const;
-  void run_layer(const Layer& layer, const float* x, SampleRnnState& state) const;
-  void add_above(std::size_t index, std::size_t position, SampleRnnState& state) const;
-  std::size_t next_id(double u, double temperature, SampleRnnState& state) const;
+  void run_tier(std::size_t index, const SampleRnnVoice* voices, std::size_t count) const;
+  void run_layer(const Layer& layer, std::size_t below, const SampleRnnVoice* voices, std::size_t count) const;
+  void mix_gates(const Layer& layer, SampleRnnState& state) const;
+  void add_above(std::size_t index, const SampleRnnVoice* voices, std::size_t count, std::size_t position) const;
+  Rows<kTogether> said_at(std::size_t at, const SampleRnnVoice* voices, std::size_t count) const;
+  void run_perceptron(const SampleRnnVoice* voices, std::size_t count) const;
+  void add_ids(SampleRnnState& state) const;
   void take_in(std::size_t id, SampleRnnState& state) const;
 
   const Kernels& kernels_;
@@ -96,11 +113,12 @@ class SampleRnnLoop {
   std::size_t dim_, width_;  // channels, and padded
   std::size_t ids_;          // values that a sample can take
   std::size_t look_back_ = 1;
+  PackedMatrices matrices_;
   std::vector<Tier> tiers_;  // the lowest first
   Floats start_;             // hidden states at first
   Floats level_of_;          // of each id, as a tier sees it
-  Floats taps_;              // `width_` an id and place
-  PackedMatrix hidden_, output_;
+  PackedPlace taps_;        // a row for every place and id
+  PackedPlace hidden_, output_;
   Floats hidden_bias_, output_bias_;
 };
 

@@ -36,7 +36,7 @@ void make_loop(WavenetLoop* memory, const Weights2& first, const Weights1& first
                const Weights3& mixes, const Weights2& mix_biases, float residual_scale,
                const std::vector<Weights2>& heads, const std::vector<Weights1>& head_biases,
                const std::string& distribution, double levels, double companding, double de_emphasis,
-               double gain, double start, const std::string& level) {
+               double gain, double start, const std::string& precision, const std::string& level) {
   WavenetWeights weights;
   weights.first = matrix_of(first);
   weights.first_bias = floats_of(first_bias);
@@ -53,7 +53,7 @@ void make_loop(WavenetLoop* memory, const Weights2& first, const Weights1& first
   for (const Weights1& bias : head_biases) weights.head_biases.push_back(floats_of(bias));
   new (memory) WavenetLoop(weights,
                            {distribution_named(distribution), levels, companding, de_emphasis, gain, start},
-                           kernels(processor_level_named(level)));
+                           kernels(processor_level_named(level)), precision_named(precision));
 }
 
 void run(const WavenetLoop& loop, const Array<const float, 2>& condition,
@@ -66,8 +66,29 @@ void run(const WavenetLoop& loop, const Array<const float, 2>& condition,
   if (values) expect("the length of values", values->shape(0), samples);
   loop.check(state);
   float* drawn = values ? values->data() : nullptr;
+  const WavenetVoice voice{condition.data(), uniforms.data(), normals.data(), &state, out.data(), drawn};
   const nb::gil_scoped_release released;
-  loop.run(condition.data(), uniforms.data(), normals.data(), temperature, state, samples, out.data(), drawn);
+  loop.run(&voice, 1, temperature, samples);
+}
+
+void run_together(const WavenetLoop& loop, const Array<const float, 3>& condition,
+                  const Array<const double, 3>& uniforms, const Array<const float, 3>& normals, double temperature,
+                  const std::vector<WavenetState*>& states, const Voices& out) {
+  const std::size_t samples = out.shape(1), count = states.size();
+  expect("the number of voices in out", out.shape(0), count);
+  expect_voices("condition", condition, count, samples, loop.conditions());
+  expect_voices("uniforms", uniforms, count, samples, loop.uniforms());
+  expect_voices("normals", normals, count, samples, loop.normals());
+  std::vector<WavenetVoice> voices;
+  for (std::size_t v = 0; v < count; ++v) {
+    loop.check(*states[v]);
+    voices.push_back({of_voice(condition, v), of_voice(uniforms, v), of_voice(normals, v), states[v],
+                      out.data() + static_cast<std::ptrdiff_t>(v) * out.stride(0), nullptr});
+  }
+  expect_different(states);
+  expect_dense(out);
+  const nb::gil_scoped_release released;
+  loop.run(voices.data(), count, temperature, samples);
 }
 
 void hear(const WavenetLoop& loop, const Array<const float, 2>& condition, const Array<const float, 1>& values,
@@ -86,13 +107,16 @@ void bind_wavenet(nb::module_& module) {
       .def("__init__", make_loop, nb::kw_only(), "first"_a, "first_bias"_a, "dilations"_a, "kernel"_a, "gate"_a,
            "convs"_a, "conv_biases"_a, "conditions"_a, "mixes"_a, "mix_biases"_a, "residual_scale"_a, "heads"_a,
            "head_biases"_a, "distribution"_a, "levels"_a, "companding"_a, "de_emphasis"_a, "gain"_a, "start"_a,
-           "level"_a = "")
+           "precision"_a = "float32", "level"_a = "")
       .def_prop_ro("conditions", &WavenetLoop::conditions)
       .def_prop_ro("uniforms", &WavenetLoop::uniforms)
       .def_prop_ro("normals", &WavenetLoop::normals)
+      .def_prop_ro("weight_bytes", &WavenetLoop::weight_bytes)
       .def("new_state", &WavenetLoop::new_state)
       .def("run", run, "condition"_a.noconvert(), "uniforms"_a.noconvert(), "normals"_a.noconvert(),
            "temperature"_a, "state"_a, "out"_a.noconvert(), "values"_a.noconvert() = nb::none())
+      .def("run_together", run_together, "condition"_a.noconvert(), "uniforms"_a.noconvert(),
+           "normals"_a.noconvert(), "temperature"_a, "states"_a, "out"_a.noconvert())
       .def("hear", hear, "condition"_a.noconvert(), "values"_a.noconvert(), "state"_a);
 }
 

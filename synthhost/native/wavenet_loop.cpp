@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "denormals.hpp"
 #include "draw.hpp"
@@ -11,10 +10,6 @@ namespace synthhost {
 
 namespace {
 
-constexpr std::size_t kBlock = 16;  // samples whose conditions are computed together
-
-void copy(const float* from, float* to, std::size_t count) { std::memcpy(to, from, count * sizeof(float)); }
-
 // The nearest of 0 ... highest to a value that may be anything.
 double within(double value, double highest) {
   return !(value > 0.0) ? 0.0 : value > highest ? highest : value;
@@ -22,7 +17,8 @@ double within(double value, double highest) {
 
 }  // namespace
 
-WavenetLoop::WavenetLoop(const WavenetWeights& weights, const WavenetOutput& output, const Kernels& kernels)
+WavenetLoop::WavenetLoop(const WavenetWeights& weights, const WavenetOutput& output, const Kernels& kernels,
+                         Precision precision)
     : kernels_(kernels),
       identity_(std::make_shared<const char>('w')),
       output_(output),
@@ -30,16 +26,21 @@ WavenetLoop::WavenetLoop(const WavenetWeights& weights, const WavenetOutput& out
       kernel_(at_least_one("the kernel", weights.kernel)),
       residual_(at_least_one("the number of residual channels", weights.first.columns)),
       classes_(at_least_one("the number of inputs", weights.first.rows)),
+      width_(padded(residual_)),
       residual_scale_(weights.residual_scale),
-      first_(weights.first.values, weights.first.values + classes_ * residual_),
-      first_bias_(weights.first_bias.begin(), weights.first_bias.end()) {
-  expect("the length of the first bias", first_bias_.size(), residual_);
+      matrices_(precision) {
+  expect("the length of the first bias", weights.first_bias.size(), residual_);
+  append_padded(first_, weights.first.values, classes_, residual_);
+  append_padded(first_bias_, weights.first_bias.data(), 1, residual_);
   if (classes_ > 1) {
-    for (std::size_t n = 0; n < first_.size(); ++n) first_[n] += first_bias_[n % residual_];
+    for (std::size_t n = 0; n < first_.size(); ++n) first_[n] += first_bias_[n % width_];
   }
   pack_layers(weights);
+  pack_skips(weights);
   pack_heads(weights);
   check_output();
+  if (output_.distribution != Distribution::kSoftmax) return;
+  for (std::size_t id = 0; id < outputs_; ++id) amplitudes_.push_back(amplitude_of(static_cast<double>(id)));
 }
 
 void WavenetLoop::pack_layers(const WavenetWeights& weights) {
@@ -50,27 +51,50 @@ void WavenetLoop::pack_layers(const WavenetWeights& weights) {
   if (mixed <= residual_) throw std::invalid_argument("the layers' outputs leave no channels to be skipped.");
   skip_ = mixed - residual_;
   gate_width_ = parts * padded(gated_);
-  stream_width_ = padded(residual_) + padded(skip_);
   expect("the number of the convolutions' rows", weights.convs.rows, layers * gates);
   expect("the number of the convolutions' columns", weights.convs.columns, kernel_ * residual_);
   expect("the number of the convolutions' biases", weights.conv_biases.size(), layers * gates);
   expect("the number of the mixes' rows", weights.mixes.rows, layers * mixed);
   expect("the number of the mixes' biases", weights.mix_biases.size(), layers * mixed);
   append_padded(row_, weights.conv_biases.data(), layers * parts, gated_);
-  skip_bias_.assign(skip_, 0.0f);
+  const std::vector<std::size_t> gate_parts(parts, gated_);
   for (std::size_t n = 0; n < layers; ++n) {
     const std::size_t dilation = at_least_one("a dilation", weights.dilations[n]);
-    const float* bias = weights.mix_biases.data() + n * mixed;
-    layers_.push_back({ring_floats_, (kernel_ - 1) * dilation, dilation,
-                       PackedMatrix(weights.convs.part(n * gates, gates), std::vector(parts, gated_)),
-                       PackedMatrix(weights.mixes.part(n * mixed, mixed), {residual_, skip_}),
-                       Floats(bias, bias + residual_)});
-    ring_floats_ += layers_.back().length * residual_;
-    for (std::size_t s = 0; s < skip_; ++s) skip_bias_[s] += bias[residual_ + s];
+    Layer layer{ring_floats_, std::max<std::size_t>((kernel_ - 1) * dilation, 1), dilation,
+                std::min(dilation, kBlock), {}, {}, {}, {}};
+    const Matrix conv = weights.convs.part(n * gates, gates);
+    for (std::size_t tap = 0; tap < kernel_; ++tap) {
+      const std::vector<float> columns = conv.columns_of(tap * residual_, residual_);
+      const PackedPlace packed = matrices_.add({columns.data(), gates, residual_}, gate_parts);
+      if (tap + 1 < kernel_) layer.past.push_back(packed);
+      else layer.newest = packed;
+    }
+    layer.residual = matrices_.add(weights.mixes.part(n * mixed, residual_));
+    append_padded(layer.residual_bias, weights.mix_biases.data() + n * mixed, 1, residual_);
+    ring_floats_ += layer.length * width_;
+    for (std::size_t place = 0; kernel_ > 1 && place < kBlock; place += layer.group) due_[place].push_back(n);
+    layers_.push_back(std::move(layer));
   }
   if (weights.conditions.columns > 0) {
-    condition_ = PackedMatrix(weights.conditions, std::vector(layers * parts, gated_));
+    condition_ = matrices_.add(weights.conditions, std::vector(layers * parts, gated_));
   }
+}
+
+// Puts what all layers skip into one matrix, so that it is summed once a sample.
+void WavenetLoop::pack_skips(const WavenetWeights& weights) {
+  const std::size_t layers = layers_.size(), mixed = residual_ + skip_;
+  std::vector<float> beside(skip_ * layers * gated_);
+  std::vector<float> bias(skip_, 0.0f);
+  for (std::size_t n = 0; n < layers; ++n) {
+    for (std::size_t s = 0; s < skip_; ++s) {
+      const std::size_t row = n * mixed + residual_ + s;
+      std::copy_n(weights.mixes.values + row * gated_, gated_, beside.data() + (s * layers + n) * gated_);
+      bias[s] += weights.mix_biases[row];
+    }
+  }
+  skip_of_all_ = matrices_.add({beside.data(), skip_, layers * gated_});
+  append_padded(skip_bias_, bias.data(), 1, skip_);
+  head_width_ = padded(skip_);
 }
 
 void WavenetLoop::pack_heads(const WavenetWeights& weights) {
@@ -82,7 +106,7 @@ void WavenetLoop::pack_heads(const WavenetWeights& weights) {
     expect("the number of a head's columns", head.columns, width);
     width = at_least_one("the number of a head's rows", head.rows);
     expect("the length of a head's bias", weights.head_biases[n].size(), width);
-    heads_.emplace_back(head);
+    heads_.push_back(matrices_.add(head));
     head_biases_.emplace_back();
     append_padded(head_biases_.back(), weights.head_biases[n].data(), 1, width);
     head_width_ = std::max(head_width_, padded(width));
@@ -118,13 +142,12 @@ WavenetState WavenetLoop::new_state() const {
   state.rings_.assign(ring_floats_, 0.0f);
   state.places_.assign(layers_.size(), 0);
   state.heard_ = output_.start;
-  state.rows_.assign(conditions() ? kBlock * row_.size() : 0, 0.0f);
-  state.stream_.assign(stream_width_, 0.0f);
-  state.window_.assign(kernel_ * residual_, 0.0f);
+  state.rows_.assign(conditions() || kernel_ > 1 ? kBlock * row_.size() : 0, 0.0f);
+  state.scaled_.assign(width_, 0.0f);
   state.gates_.assign(gate_width_, 0.0f);
-  state.gated_.assign(gated_, 0.0f);
+  state.gated_.assign(padded(layers_.size() * gated_) + kQuarterPanel, 0.0f);
   state.head_.assign(2 * head_width_, 0.0f);
-  state.probabilities_.assign(outputs_, 0.0);
+  state.probabilities_.assign(outputs_ + padded(outputs_) / kQuarterPanel, 0.0);
   return state;
 }
 
@@ -134,21 +157,31 @@ void WavenetLoop::check(const WavenetState& state) const {
   }
 }
 
-void WavenetLoop::run(const float* condition, const double* uniforms, const float* normals, double temperature,
-                      WavenetState& state, std::size_t samples, float* out, float* values) const {
+void WavenetLoop::run(const WavenetVoice* voices, std::size_t count, double temperature,
+                      std::size_t samples) const {
   const FlushDenormals flushing;
-  const std::size_t drawn_uniforms = this->uniforms(), drawn_normals = this->normals();
-  for (std::size_t first = 0; first < samples; first += kBlock) {
-    const std::size_t count = std::min(kBlock, samples - first);
-    lay_out_rows(condition + first * conditions(), count, state);
-    for (std::size_t n = first; n < first + count; ++n) {
-      const float* row = conditions() ? state.rows_.data() + (n - first) * row_.size() : row_.data();
-      const float* last = network(row, state);
-      const double value =
-          draw(last, uniforms + n * drawn_uniforms, normals + n * drawn_normals, temperature, state);
-      if (values) values[n] = static_cast<float>(value);
-      out[n] = sound_of(value, state);
-      state.heard_ = heard_of(value);
+  for (std::size_t voice = 0; voice < count; voice += kTogether) {
+    const std::size_t together = std::min(kTogether, count - voice);
+    for (std::size_t first = 0; first < samples; first += kBlock) {
+      run_block(voices + voice, together, temperature, first, std::min(kBlock, samples - first));
+    }
+  }
+}
+
+void WavenetLoop::run_block(const WavenetVoice* voices, std::size_t count, double temperature, std::size_t first,
+                            std::size_t samples) const {
+  add_conditions(voices, count, first, samples);
+  for (std::size_t n = 0; n < samples; ++n) {
+    for (const std::size_t layer : due_[n]) add_past(layer, voices, count, n, samples);
+    network(voices, count, n);
+    for (std::size_t v = 0; v < count; ++v) {
+      const WavenetVoice& voice = voices[v];
+      const std::size_t at = first + n;
+      const double value = draw(voice.uniforms + at * uniforms(), voice.normals + at * normals(), temperature,
+                                *voice.state);
+      if (voice.values) voice.values[at] = static_cast<float>(value);
+      voice.out[at] = sound_of(value, *voice.state);
+      voice.state->heard_ = heard_of(value);
     }
   }
 }
@@ -156,91 +189,131 @@ void WavenetLoop::run(const float* condition, const double* uniforms, const floa
 void WavenetLoop::hear(const float* condition, const float* values, WavenetState& state,
                        std::size_t samples) const {
   const FlushDenormals flushing;
+  const WavenetVoice voice{condition, nullptr, nullptr, &state, nullptr, nullptr};
   for (std::size_t n = 0; n < samples; ++n) {
+    const std::size_t place = n % kBlock, block = std::min(kBlock, samples - 1 - (n - place));
     state.heard_ = classes_ > 1 ? within(values[n], classes_ - 1.0) : static_cast<double>(values[n]);
     if (n + 1 == samples) break;
-    lay_out_rows(condition + n * conditions(), 1, state);
-    network(conditions() ? state.rows_.data() : row_.data(), state);
+    if (place == 0) add_conditions(&voice, 1, n, block);
+    for (const std::size_t layer : due_[place]) add_past(layer, &voice, 1, place, block);
+    network(&voice, 1, place);
   }
 }
 
-// Computes what conditions and biases add to every layer's gates, `samples` rows of it.
-void WavenetLoop::lay_out_rows(const float* condition, std::size_t samples, WavenetState& state) const {
+// Begins a block's gates with what conditions them.
+void WavenetLoop::add_conditions(const WavenetVoice* voices, std::size_t count, std::size_t first,
+                                 std::size_t samples) const {
   if (!conditions()) return;
-  for (std::size_t n = 0; n < samples; ++n) copy(row_.data(), &state.rows_[n * row_.size()], row_.size());
-  condition_.add_products(kernels_, condition, conditions(), state.rows_.data(), row_.size(), samples);
+  Rows<kTogether * kBlock> rows;
+  for (std::size_t v = 0; v < count; ++v) {
+    for (std::size_t n = 0; n < samples; ++n) {
+      float* gates = voices[v].state->rows_.data() + n * row_.size();
+      rows.add(voices[v].condition + (first + n) * conditions(), row_.data(), gates);
+    }
+  }
+  matrices_.product(kernels_, condition_, rows);
 }
 
-// Runs all layers once and returns what the distribution is made of.
-const float* WavenetLoop::network(const float* row, WavenetState& state) const {
-  enter(state);
-  for (std::size_t n = 0; n < layers_.size(); ++n) {
-    pass(layers_[n], state.places_[n], row + n * gate_width_, state);
+// Adds what a layer's past inputs give to its gates, of as many samples ahead as its dilation reaches over.
+void WavenetLoop::add_past(std::size_t index, const WavenetVoice* voices, std::size_t count, std::size_t n,
+                           std::size_t samples) const {
+  const Layer& layer = layers_[index];
+  const std::size_t last = std::min(n + layer.group, samples);
+  for (std::size_t tap = 0; tap + 1 < kernel_; ++tap) {
+    Rows<kTogether * kBlock> rows;
+    for (std::size_t v = 0; v < count; ++v) {
+      WavenetState& state = *voices[v].state;
+      std::size_t at = state.places_[index] + tap * layer.dilation;
+      for (std::size_t m = n; m < last; ++m, ++at) {
+        if (at >= layer.length) at -= layer.length;
+        float* gates = state.rows_.data() + m * row_.size() + index * gate_width_;
+        const float* begun = tap || conditions() ? gates : row_.data() + index * gate_width_;
+        rows.add(state.rings_.data() + layer.ring + at * width_, begun, gates);
+      }
+    }
+    matrices_.product(kernels_, layer.past[tap], rows);
   }
-  float* from = state.stream_.data() + padded(residual_);
-  float* to = state.head_.data();
-  std::size_t width = skip_;
+}
+
+// Runs all layers once; what the distributions are made of is in each `head_`, see run_heads.
+void WavenetLoop::network(const WavenetVoice* voices, std::size_t count, std::size_t n) const {
+  for (std::size_t v = 0; v < count; ++v) enter(*voices[v].state);
+  for (std::size_t layer = 0; layer < layers_.size(); ++layer) pass(layer, voices, count, n);
+  Rows<kTogether> rows;
+  for (std::size_t v = 0; v < count; ++v) {
+    WavenetState& state = *voices[v].state;
+    rows.add(state.gated_.data(), skip_bias_.data(), state.head_.data() + head_width_);
+    for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
+      if (++state.places_[layer] == layers_[layer].length) state.places_[layer] = 0;
+    }
+  }
+  matrices_.product(kernels_, skip_of_all_, rows);
+  run_heads(voices, count);
+}
+
+void WavenetLoop::run_heads(const WavenetVoice* voices, std::size_t count) const {
   for (std::size_t n = 0; n < heads_.size(); ++n) {
-    kernels_.rectify(from, width);
-    copy(head_biases_[n].data(), to, head_biases_[n].size());
-    heads_[n].add_product(kernels_, from, to);
-    width = heads_[n].outputs();
-    from = to;
-    to = from == state.head_.data() ? state.head_.data() + head_width_ : state.head_.data();
+    Rows<kTogether> rows;
+    for (std::size_t v = 0; v < count; ++v) {
+      float* to = voices[v].state->head_.data();
+      float* from = to + head_width_;
+      if (n) std::copy_n(to, padded(heads_[n].inputs), from);
+      kernels_.rectify(from, from, heads_[n].inputs);
+      rows.add(from, head_biases_[n].data(), to);
+    }
+    matrices_.product(kernels_, heads_[n], rows);
   }
-  return from;
 }
 
-// Begins a sample's stream: what was heard, as the first layer's input, and the skips' biases.
+float* WavenetLoop::input_of(std::size_t layer, WavenetState& state) const {
+  return state.rings_.data() + layers_[layer].ring + state.places_[layer] * width_;
+}
+
+// What is known of a layer's gates before its newest input.
+const float* WavenetLoop::known_of(std::size_t layer, std::size_t n, const WavenetState& state) const {
+  const Floats& rows = state.rows_;
+  return (rows.empty() ? row_.data() : rows.data() + n * row_.size()) + layer * gate_width_;
+}
+
+// Puts what was heard where the first layer's newest input stands.
 void WavenetLoop::enter(WavenetState& state) const {
-  float* stream = state.stream_.data();
+  float* input = input_of(0, state);
   if (classes_ > 1) {
-    copy(first_.data() + static_cast<std::size_t>(state.heard_) * residual_, stream, residual_);
+    std::copy_n(first_.data() + static_cast<std::size_t>(state.heard_) * width_, width_, input);
   } else {
-    const float heard = static_cast<float>(state.heard_);
-    for (std::size_t r = 0; r < residual_; ++r) stream[r] = first_[r] * heard + first_bias_[r];
+    kernels_.scale(static_cast<float>(state.heard_), first_.data(), first_bias_.data(), input, width_);
   }
-  copy(skip_bias_.data(), stream + padded(residual_), skip_);
 }
 
-// Takes a stream through one layer: its input becomes the next one's, its skip is added to the sum.
-void WavenetLoop::pass(const Layer& layer, std::size_t& place, const float* row, WavenetState& state) const {
-  gather(layer, place, state);
-  float* gates = state.gates_.data();
-  float* gated = state.gated_.data();
-  float* stream = state.stream_.data();
-  copy(row, gates, gate_width_);
-  layer.conv.add_product(kernels_, state.window_.data(), gates);
-  if (gate_ == Gate::kTanhSigmoid) {
-    kernels_.gate(gates, gates + padded(gated_), gated, gated_);
-  } else {
-    kernels_.rectify(gates, gated_);
-    copy(gates, gated, gated_);
+// Takes a stream through one layer: what it gives stands where the next one's newest input is.
+void WavenetLoop::pass(std::size_t index, const WavenetVoice* voices, std::size_t count, std::size_t n) const {
+  const Layer& layer = layers_[index];
+  const bool goes_on = index + 1 < layers_.size();
+  Rows<kTogether> gates, inputs;
+  for (std::size_t v = 0; v < count; ++v) {
+    WavenetState& state = *voices[v].state;
+    const float* input = input_of(index, state);
+    gates.add(input, known_of(index, n, state), state.gates_.data());
+    if (!goes_on) continue;
+    kernels_.scale(residual_scale_, input, layer.residual_bias.data(), state.scaled_.data(), width_);
+    inputs.add(state.gated_.data() + index * gated_, state.scaled_.data(), input_of(index + 1, state));
   }
-  const float* bias = layer.residual_bias.data();
-  for (std::size_t r = 0; r < residual_; ++r) stream[r] = residual_scale_ * stream[r] + bias[r];
-  layer.mix.add_product(kernels_, gated, stream);
+  matrices_.product(kernels_, layer.newest, gates);
+  for (std::size_t v = 0; v < count; ++v) {
+    const float* from = gates.y[v];
+    float* gated = voices[v].state->gated_.data() + index * gated_;
+    if (gate_ == Gate::kTanhSigmoid) {
+      kernels_.gate(from, from + padded(gated_), gated, padded(gated_));
+    } else {
+      kernels_.rectify(from, gated, gated_);
+    }
+  }
+  if (goes_on) matrices_.product(kernels_, layer.residual, inputs);
 }
 
-// Lays the taps of a layer's window side by side and lets its ring take in the newest.
-void WavenetLoop::gather(const Layer& layer, std::size_t& place, WavenetState& state) const {
-  float* ring = state.rings_.data() + layer.ring;
-  float* window = state.window_.data();
-  const float* newest = state.stream_.data();
-  std::size_t at = place;
-  for (std::size_t tap = 0; tap + 1 < kernel_; ++tap, window += residual_) {
-    copy(ring + at * residual_, window, residual_);
-    at += layer.dilation;
-    if (at >= layer.length) at -= layer.length;
-  }
-  copy(newest, window, residual_);
-  if (!layer.length) return;
-  copy(newest, ring + place * residual_, residual_);
-  place = place + 1 == layer.length ? 0 : place + 1;
-}
-
-double WavenetLoop::draw(const float* last, const double* uniforms, const float* normals, double temperature,
+double WavenetLoop::draw(const double* uniforms, const float* normals, double temperature,
                          WavenetState& state) const {
+  const float* last = state.head_.data();
   switch (output_.distribution) {
     case Distribution::kSoftmax:
       return static_cast<double>(
@@ -255,7 +328,8 @@ double WavenetLoop::draw(const float* last, const double* uniforms, const float*
 
 // Where ids are drawn but values heard, the network hears amplitudes.
 double WavenetLoop::heard_of(double value) const {
-  return classes_ == 1 && output_.distribution == Distribution::kSoftmax ? amplitude_of(value) : value;
+  if (classes_ > 1 || amplitudes_.empty()) return value;
+  return amplitudes_[static_cast<std::size_t>(value)];
 }
 
 double WavenetLoop::amplitude_of(double value) const {
@@ -267,7 +341,8 @@ double WavenetLoop::amplitude_of(double value) const {
 }
 
 float WavenetLoop::sound_of(double value, WavenetState& state) const {
-  state.emphasised_ = amplitude_of(value) + output_.de_emphasis * state.emphasised_;
+  const double amplitude = amplitudes_.empty() ? amplitude_of(value) : amplitudes_[static_cast<std::size_t>(value)];
+  state.emphasised_ = amplitude + output_.de_emphasis * state.emphasised_;
   return static_cast<float>(state.emphasised_ * output_.gain);
 }
 

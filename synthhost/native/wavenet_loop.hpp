@@ -2,6 +2,7 @@
 // layer (Paine et al. 2016).
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <vector>
@@ -50,55 +51,76 @@ class WavenetState {
   std::vector<std::size_t> places_;    // where each ring's oldest input stands
   double heard_ = 0.0;                 // what the network hears next: an id, or a value
   double emphasised_ = 0.0;            // the last output of the filter that undoes pre-emphasis
-  Floats rows_, stream_, window_, gates_, gated_, head_;  // scratch, see WavenetLoop
-  Doubles probabilities_;                                 // scratch
+  Floats rows_;                        // scratch: each layer's gates as far as known, a block of samples
+  Floats scaled_, gates_, gated_, head_;  // scratch, see WavenetLoop
+  Doubles probabilities_;                 // scratch
+};
+
+// One voice's part in a run. `values` may be null.
+struct WavenetVoice {
+  const float* condition;  // [samples, conditions]
+  const double* uniforms;  // [samples, uniforms]
+  const float* normals;    // [samples, normals]
+  WavenetState* state;
+  float* out;              // [samples]
+  float* values;           // [samples]: ids, or values before companding, filter and gain are undone
 };
 
 // A network ready to run. Shared by any number of voices and threads.
 class WavenetLoop {
  public:
-  // Throws std::invalid_argument with what does not fit.
-  WavenetLoop(const WavenetWeights& weights, const WavenetOutput& output, const Kernels& kernels);
+  static constexpr std::size_t kTogether = 8;  // voices that one pass over the weights serves
 
-  std::size_t conditions() const { return condition_.inputs(); }
+  // Throws std::invalid_argument with what does not fit.
+  WavenetLoop(const WavenetWeights& weights, const WavenetOutput& output, const Kernels& kernels,
+              Precision precision);
+
+  std::size_t conditions() const { return condition_.inputs; }
   std::size_t uniforms() const;
   std::size_t normals() const { return output_.distribution == Distribution::kNormal ? 1 : 0; }
+  std::size_t weight_bytes() const { return matrices_.bytes(); }
   WavenetState new_state() const;
 
   // Throws std::invalid_argument if a state belongs to another loop.
   void check(const WavenetState& state) const;
 
-  // Makes samples. Nothing is allocated, locked or thrown here.
-  //
-  // `condition` is [samples, conditions], `uniforms` [samples, uniforms], `normals` [samples, normals], `out`
-  // [samples]. `values`, if not null, is [samples] and gets what was drawn: ids, or values before companding,
-  // filter and gain are undone.
-  void run(const float* condition, const double* uniforms, const float* normals, double temperature,
-           WavenetState& state, std::size_t samples, float* out, float* values) const;
+  // Makes samples of `count` voices. Nothing is allocated, locked or thrown here, and no voice's sound depends
+  // on the others or on how the samples are cut.
+  void run(const WavenetVoice* voices, std::size_t count, double temperature, std::size_t samples) const;
 
   // Lets a voice hear `values` [samples], ids or values, in place of what it would have heard next, under
   // `condition` [samples, conditions]. The last of them is what it then goes on from.
   void hear(const float* condition, const float* values, WavenetState& state, std::size_t samples) const;
 
  private:
+  static constexpr std::size_t kBlock = 16;  // samples whose conditions and pasts are computed together
+
   struct Layer {
-    std::size_t ring;      // where its ring begins
-    std::size_t length;    // inputs in its ring
-    std::size_t dilation;  // in inputs
-    PackedMatrix conv, mix;
+    std::size_t ring;                // where its ring begins
+    std::size_t length;              // inputs in its ring
+    std::size_t dilation;            // in inputs
+    std::size_t group;               // samples whose past is computed together
+    std::vector<PackedPlace> past;  // of all taps but the newest, the oldest first
+    PackedPlace newest, residual;
     Floats residual_bias;
   };
 
   void pack_layers(const WavenetWeights& weights);
+  void pack_skips(const WavenetWeights& weights);
   void pack_heads(const WavenetWeights& weights);
   void check_output() const;
-  void lay_out_rows(const float* condition, std::size_t samples, WavenetState& state) const;
-  const float* network(const float* row, WavenetState& state) const;
+  void run_block(const WavenetVoice* voices, std::size_t count, double temperature, std::size_t first,
+                 std::size_t samples) const;
+  void add_conditions(const WavenetVoice* voices, std::size_t count, std::size_t first, std::size_t samples) const;
+  void add_past(std::size_t layer, const WavenetVoice* voices, std::size_t count, std::size_t n,
+                std::size_t samples) const;
+  void network(const WavenetVoice* voices, std::size_t count, std::size_t n) const;
   void enter(WavenetState& state) const;
-  void pass(const Layer& layer, std::size_t& place, const float* row, WavenetState& state) const;
-  void gather(const Layer& layer, std::size_t& place, WavenetState& state) const;
-  double draw(const float* last, const double* uniforms, const float* normals, double temperature,
-              WavenetState& state) const;
+  void pass(std::size_t layer, const WavenetVoice* voices, std::size_t count, std::size_t n) const;
+  void run_heads(const WavenetVoice* voices, std::size_t count) const;
+  float* input_of(std::size_t layer, WavenetState& state) const;
+  const float* known_of(std::size_t layer, std::size_t n, const WavenetState& state) const;
+  double draw(const double* uniforms, const float* normals, double temperature, WavenetState& state) const;
   double heard_of(double value) const;
   double amplitude_of(double value) const;
   float sound_of(double value, WavenetState& state) const;
@@ -109,19 +131,23 @@ class WavenetLoop {
   Gate gate_;
   std::size_t kernel_, residual_, classes_;
   std::size_t gated_ = 0, skip_ = 0, outputs_ = 0;
-  std::size_t gate_width_ = 0;    // gates of one layer, each part padded
-  std::size_t stream_width_ = 0;  // a layer's input, padded, then the sum of skips, padded
-  std::size_t head_width_ = 0;    // the widest output of the head, padded
+  std::size_t gate_width_ = 0;  // gates of one layer, each part padded
+  std::size_t width_;           // a layer's input, padded
+  std::size_t head_width_ = 0;  // the widest output before and of the heads, padded
   std::size_t ring_floats_ = 0;
   float residual_scale_;
-  Floats first_;  // [classes or 1, residual], the bias added where an id chooses
+  Floats first_;  // [classes or 1, width_], the bias added where an id chooses
   Floats first_bias_;
+  PackedMatrices matrices_;
   std::vector<Layer> layers_;
-  PackedMatrix condition_;  // of all layers below each other
+  std::array<std::vector<std::size_t>, kBlock> due_;  // layers whose past is computed at a block's nth sample
+  PackedPlace condition_;  // of all layers below each other
   Floats row_;              // the biases of all convolutions, `gate_width_` a layer
-  Floats skip_bias_;        // of all layers together
-  std::vector<PackedMatrix> heads_;
+  PackedPlace skip_of_all_;  // from all layers' gated channels beside each other
+  Floats skip_bias_;          // of all layers together
+  std::vector<PackedPlace> heads_;
   std::vector<Floats> head_biases_;
+  Doubles amplitudes_;  // of each id
 };
 
 }  // namespace synthhost

@@ -56,6 +56,30 @@ class SampleLoop(Protocol):
         [render thread]
         """
 
+    def run_together(
+        self,
+        condition: NDArray[np.float32],
+        uniforms: NDArray[np.float64],
+        normals: NDArray[np.float32],
+        temperature: float,
+        states: list[Any],
+        out: Audio,
+    ) -> None:
+        """Make the next samples of several voices in step, reading the weights once for all of them.
+
+        Every voice sounds as it would alone, to the bit.
+
+        Args:
+            condition: `[voices, samples, channels]`, C-contiguous.
+            uniforms: `[voices, samples, uniforms]`, C-contiguous.
+            normals: `[voices, samples, normals]`, C-contiguous.
+            temperature: 0 takes the likeliest value.
+            states: One of each voice; moved on.
+            out: `[voices, samples]`, written in place; samples lie beside each other.
+
+        [render thread]
+        """
+
 
 class Autoregressive(nn.Module, ABC):
     """A network that makes a sample from those before it.
@@ -73,9 +97,10 @@ class Autoregressive(nn.Module, ABC):
         return self.conditioner
 
     @abstractmethod
-    def loop(self, *, level: str = "") -> SampleLoop:
+    def loop(self, *, precision: str = "float32", level: str = "") -> SampleLoop:
         """Lay the weights out for the recurrence; again after weights changed.
 
         Args:
+            precision: How weights are stored, "float32" or "float16"; sums are of float32 in any.
             level: Which of the processor's instructions it uses; empty: the best, or as the environment says.
         """

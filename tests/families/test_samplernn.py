@@ -31,6 +31,7 @@ from synthhost.streaming.timing import hop_samples, look_ahead_samples
 TWO = SampleRnnHyper((4,), n_rnn=1, dim=12, q_levels=16)
 THREE = SampleRnnHyper((4, 3), n_rnn=2, dim=20, q_levels=31)  # a span that no hop is a multiple of
 FOUR = SampleRnnHyper((2, 2, 3), n_rnn=2, dim=33, q_levels=64)
+WIDE = SampleRnnHyper((4,), n_rnn=1, dim=70, q_levels=80)  # more than a whole panel of weights
 PLAIN = SampleRnnHyper((1,), n_rnn=1, dim=1, q_levels=2)
 SHAPES = [TWO, THREE, FOUR, PLAIN]
 
@@ -105,11 +106,58 @@ def test_greedy_samples_are_the_likeliest_that_torch_predicts(hyper: SampleRnnHy
 
 
 @pytest.mark.parametrize("level", processor_levels())
-@pytest.mark.parametrize("hyper", SHAPES)
+@pytest.mark.parametrize("hyper", [*SHAPES, WIDE])
 def test_every_level_of_processor_draws_what_torch_predicts(hyper: SampleRnnHyper, level: str) -> None:
     levels = uniform(240)
     ids = ids_of(made(network(hyper).loop(level=level), levels, [70]), hyper)
     assert (ids == drawn(predictions(hyper, ids), levels, 1.0)).all()
+
+
+@pytest.mark.parametrize("level", processor_levels())
+@pytest.mark.parametrize("hyper", [THREE, FOUR, WIDE])
+def test_float16_weights_are_those_rounded_to_nearest(hyper: SampleRnnHyper, level: str) -> None:
+    rounded = copy.deepcopy(network(hyper))
+    with torch.no_grad():
+        rounded.sample_level_mlp.embedding.weight.copy_(
+            torch.eye(hyper.q_levels)
+        )  # the table is the convolution
+        exact = copy.deepcopy(rounded)
+        for name, tensor in rounded.named_parameters():
+            if "bias" not in name and "h0" not in name:
+                tensor.copy_(tensor.half().float())
+    levels = uniform(150)
+    halves = made(exact.loop(precision="float16", level=level), levels, [])
+    np.testing.assert_array_equal(halves, made(rounded.loop(level=level), levels, []))
+    assert halves.std() > 0.1
+    cut = made(exact.loop(precision="float16", level=level), levels, [1, 40, 63])
+    np.testing.assert_array_equal(cut, halves)
+
+
+@pytest.mark.parametrize("level", processor_levels())
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+@pytest.mark.parametrize("hyper", [THREE, WIDE])
+def test_voices_together_sound_as_they_do_alone_to_the_bit(
+    hyper: SampleRnnHyper, precision: str, level: str
+) -> None:
+    loop, voices, samples = network(hyper).loop(precision=precision, level=level), 10, 70
+    levels = np.stack([uniform(samples, seed) for seed in range(voices)])
+    alone = np.stack([made(loop, one, []) for one in levels])
+    states, together = [loop.new_state() for _ in range(voices)], np.zeros((voices, samples), np.float32)
+    for first, last in ((0, 5), (5, samples)):
+        piece = np.ascontiguousarray(levels[:, first:last, None])
+        empty = np.zeros((*piece.shape[:2], 0), np.float32)
+        loop.run_together(empty, piece, empty, 1.0, states, together[:, first:last])
+    np.testing.assert_array_equal(together, alone)
+    assert (alone[0] != alone[1]).any()
+
+
+def test_voices_out_of_step_are_refused() -> None:
+    loop = network(THREE).loop()
+    states, out = [loop.new_state(), loop.new_state()], np.zeros((2, 3), np.float32)
+    run(loop, uniform(5), states[0], np.zeros(5, np.float32), 1.0)
+    empty = np.zeros((2, 3, 0), np.float32)
+    with pytest.raises(ValueError, match="made equally many samples"):
+        loop.run_together(empty, np.zeros((2, 3, 1)), empty, 1.0, states, out)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])

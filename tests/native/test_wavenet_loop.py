@@ -190,15 +190,101 @@ def test_pre_emphasis_is_undone_before_the_gain() -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(cuts=st.lists(st.integers(0, 40), max_size=8), level=st.sampled_from(processor_levels()))
-def test_any_pieces_give_the_same_bits(cuts: list[int], level: str) -> None:
-    loop = WavenetLoop(**arguments(n_conditions=19, de_emphasis=0.5), level=level)
+@given(
+    cuts=st.lists(st.integers(0, 40), max_size=8),
+    level=st.sampled_from(processor_levels()),
+    precision=st.sampled_from(["float32", "float16"]),
+)
+def test_any_pieces_give_the_same_bits(cuts: list[int], level: str, precision: str) -> None:
+    loop = WavenetLoop(**arguments(n_conditions=19, de_emphasis=0.5), level=level, precision=precision)
     given = drawn(loop)
     whole, _ = run(loop, given, loop.new_state())
     state, places, pieces = loop.new_state(), [0, *np.cumsum(cuts).clip(max=SAMPLES), SAMPLES], []
     for first, last in pairwise(places):
         pieces.append(run(loop, part(given, first, last), state)[0])
     np.testing.assert_array_equal(np.concatenate(pieces), whole)
+
+
+def in_halves(plain: dict[str, Any]) -> dict[str, Any]:
+    """Return the same arguments with every matrix rounded to float16 and back."""
+
+    def rounded(array: Array) -> NDArray[np.float32]:
+        return array.astype(np.float16).astype(np.float32)
+
+    changed = {name: rounded(plain[name]) for name in ("convs", "conditions", "mixes")}
+    return {**plain, **changed, "heads": [rounded(head) for head in plain["heads"]]}
+
+
+@pytest.mark.parametrize("level", processor_levels())
+@pytest.mark.parametrize("scale", [1.0, 1e-4, 1e-6])
+def test_float16_weights_are_rounded_to_nearest_and_nothing_else(level: str, scale: float) -> None:
+    plain = arguments(n_conditions=19, residual_scale=1.0)
+    for name in ("convs", "mixes"):
+        plain[name] = plain[name] * np.float32(scale)  # down to halves that are denormal, and to zero
+    plain["convs"][0, 0, :4] = [65504.0, 1.0 + 2.0**-11, 1.0 + 3.0 * 2.0**-11, -(2.0**-25)]  # ends and ties
+    halves, rounded = WavenetLoop(**plain, precision="float16", level=level), in_halves(plain)
+    whole = WavenetLoop(**rounded, level=level)
+    given = drawn(whole)
+    for one, other in zip(
+        run(halves, given, halves.new_state()), run(whole, given, whole.new_state()), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+    assert halves.weight_bytes < whole.weight_bytes
+
+
+@pytest.mark.parametrize("level", processor_levels())
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+@pytest.mark.parametrize("channels", [5, 40])
+def test_voices_together_sound_as_they_do_alone_to_the_bit(level: str, precision: str, channels: int) -> None:
+    plain = arguments(n_conditions=3, de_emphasis=0.5)
+    draw = np.random.default_rng(channels)
+    for name, shape in {
+        "first": (9, channels),
+        "first_bias": (channels,),
+        "convs": (3, 6, 3 * channels),
+        "mixes": (3, channels + 7, 3),
+        "mix_biases": (3, channels + 7),
+    }.items():
+        plain[name] = (draw.standard_normal(shape) / channels**0.5).astype(np.float32)
+    loop = WavenetLoop(**plain, precision=precision, level=level)
+    voices, samples = 11, 40  # more than one pass serves
+    condition = draw.standard_normal((voices, samples, 3)).astype(np.float32)
+    uniforms = draw.random((voices, samples, 1))
+    nothing = np.empty((voices, samples, 0), np.float32)
+    alone = np.empty((voices, samples), np.float32)
+    for n in range(voices):
+        loop.run(condition[n], uniforms[n], nothing[n], 1.0, loop.new_state(), alone[n])
+    states, together = [loop.new_state() for _ in range(voices)], np.zeros((voices, samples + 3), np.float32)
+    for first, last in ((0, 1), (1, 18), (18, samples)):
+        pieces = (np.ascontiguousarray(x[:, first:last]) for x in (condition, uniforms, nothing))
+        loop.run_together(*pieces, 1.0, states, together[:, first:last])
+    np.testing.assert_array_equal(together[:, :samples], alone)
+    assert (alone[0] != alone[1]).any()
+    assert not together[:, samples:].any()
+
+
+def test_voices_that_do_not_fit_together_are_refused() -> None:
+    loop = WavenetLoop(**arguments())
+    state, out = loop.new_state(), np.empty((2, 4), np.float32)
+    condition, uniforms, normals = (
+        np.zeros((2, 4, 2), np.float32),
+        np.zeros((2, 4, 1)),
+        out[:, :, None][:, :, :0],
+    )
+    normals = np.ascontiguousarray(normals)
+    with pytest.raises(ValueError, match="one and the same state"):
+        loop.run_together(condition, uniforms, normals, 1.0, [state, state], out)
+    with pytest.raises(ValueError, match="voices in out is 2, but the rest needs 1"):
+        loop.run_together(condition, uniforms, normals, 1.0, [state], out)
+    with pytest.raises(ValueError, match="voices in uniforms is 1"):
+        loop.run_together(condition, uniforms[:1], normals, 1.0, [state, loop.new_state()], out)
+    with pytest.raises(ValueError, match="do not lie beside each other"):
+        loop.run_together(
+            condition, uniforms, normals, 1.0, [state, loop.new_state()], np.empty((4, 2), np.float32).T
+        )
+    other = WavenetLoop(**arguments()).new_state()
+    with pytest.raises(ValueError, match="belongs to another network"):
+        loop.run_together(condition, uniforms, normals, 1.0, [state, other], out)
 
 
 @pytest.mark.parametrize("n_conditions", [0, 2])
@@ -279,6 +365,9 @@ def test_tiny_numbers_count_again_after_a_run() -> None:
         ({"levels": 0.0}, "levels above 0"),
         ({"start": 9.0}, "the first id lies outside"),
         ({"gain": float("nan")}, "not finite"),
+        ({"precision": "int7"}, "there is no precision 'int7'; there are float32 and float16"),
+        ({"precision": "float16", "mixes": np.full((3, 12, 3), 7e4, np.float32)}, "too large for float16"),
+        ({"precision": "float16", "mixes": np.full((3, 12, 3), np.nan, np.float32)}, "too large for float16"),
         ({"level": "sse9"}, "no level 'sse9'; they run baseline"),
     ],
 )
