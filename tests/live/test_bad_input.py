@@ -293,9 +293,7 @@ def test_a_model_that_cannot_keep_up_is_told_and_still_recorded_whole(
     stage.add_preset("slow", slow_model, "{speed: 1.0}")
     write_set(stage, "slow", "tracks: [{name: voice, preset: slow}]\n")
     take = tmp_path / "take"
-    ended = stage.run(
-        *_HOST, "--set", "slow", "--for", "2", "--record", str(take), "--backend", "torch"
-    )
+    ended = stage.run(*_HOST, "--set", "slow", "--for", "2", "--record", str(take), "--backend", "torch")
     assert ended.returncode == 0, ended.stderr
     note = re.search(r"Note: (\S+) needs ([0-9.]+) of real time.*", ended.stderr)
     assert note is not None, ended.stderr
