@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from synthhost.backends.torch_runner import check_spec, check_start
 from synthhost.core.arrays import Audio, Features
 from synthhost.core.draws import Draws, SeededDraws
-from synthhost.core.errors import FeatureError
+from synthhost.core.errors import ConfigError, FeatureError
 from synthhost.core.params import ParamSpec
 from synthhost.core.specs import ModelSpec
 from synthhost.native.processor import processor_in_use
-from synthhost.streaming.autoregressive import Autoregressive
+from synthhost.streaming.autoregressive import Autoregressive, SampleLoop
 from synthhost.streaming.block import State
 from synthhost.streaming.kernels import pack_for
 
@@ -44,7 +44,7 @@ class LoopRunner:
 
     Raises:
         ConfigError: `spec` says something else than the network does, or SYNTHHOST_PROCESSOR names a level
-            that cannot run here.
+            that cannot run here, or its weights cannot be stored in the precision asked for.
     """
 
     def __init__(self, spec: ModelSpec, network: Autoregressive, controls: tuple[ParamSpec, ...]) -> None:
@@ -57,7 +57,7 @@ class LoopRunner:
         with torch.inference_mode():
             parameters = sum(tensor.numel() for tensor in self._conditioner.parameters())
             self._conditioner.prepare(pack_for(parameters))
-            self._loop = network.loop()
+            self._loop = _loop_of(network, spec.name)
         self.noise_streams, self.uniform_streams = self._loop.normals, self._loop.uniforms
 
     def new_state(self, batch: int = 1, draws: Draws | None = None) -> LoopRunnerState:
@@ -122,6 +122,13 @@ class LoopRunner:
         )
         state.made_samples += samples
         return samples
+
+
+def _loop_of(network: Autoregressive, name: str) -> SampleLoop:
+    try:
+        return network.loop()
+    except ValueError as error:
+        raise ConfigError(f"{name}: {error} Play it with precision=float32.") from error
 
 
 def _columns(rows: list[NDArray[Any]], voices: int, samples: int, kind: type) -> NDArray[Any]:

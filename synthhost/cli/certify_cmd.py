@@ -63,7 +63,7 @@ def print_certificate(certificate: Certificate, console: Console, sample_rate: i
     threads = f"{certificate.threads} thread{'s' * (certificate.threads != 1)}"
     console.print(
         f"{certificate.model} on {certificate.machine}, torch {certificate.torch}, {threads}, computed by "
-        f"{certificate.backend} on {certificate.device}",
+        f"{certificate.backend} on {certificate.device}, weights in {certificate.precision}",
         markup=False,
     )
     error = certificate.rounding_error
@@ -78,8 +78,14 @@ def print_certificate(certificate: Certificate, console: Console, sample_rate: i
         f"by disturbance {certificate.look_ahead_measured_samples}; "
         f"one sample depends on up to {certificate.receptive_frames} frames"
     )
+    if cost := certificate.precision_cost:
+        console.print(
+            f"{certificate.precision} against float32, over {cost.samples} samples: what samples are drawn "
+            f"from differs by {-cost.snr_db:.1f} dB; log-mel spectra of the sound by {cost.log_mel:.3f}; "
+            f"those of two seeds by {cost.log_mel_of_seeds:.3f}"
+        )
     table = Table("frames a step", "median ms", "p99 ms", "of real time", box=None, pad_edge=False)
-    for cost in certificate.costs:
-        share = f"{100 * cost.real_time_factor:.0f} %"
-        table.add_row(str(cost.chunk_frames), f"{cost.median_ms:.2f}", f"{cost.p99_ms:.2f}", share)
+    for chunk in certificate.costs:
+        share = f"{100 * chunk.real_time_factor:.0f} %"
+        table.add_row(str(chunk.chunk_frames), f"{chunk.median_ms:.2f}", f"{chunk.p99_ms:.2f}", share)
     console.print(table)

@@ -12,6 +12,11 @@ from synthhost.core.errors import ConfigError, suggestion
 
 OptionValue: TypeAlias = int | float | str
 
+PRECISION = "precision"
+"""The option that says how weights are stored."""
+FLOAT32 = "float32"
+"""Its default: as they were trained."""
+
 _LONGEST_TEXT = 4000
 _SAID = re.compile(r"(?P<model>.+)\?(?P<options>[a-z_]+=[^?&=]*(?:&[a-z_]+=[^?&=]*)*)", re.DOTALL)
 
@@ -72,6 +77,12 @@ class OptionSpec:
                 f"There are: {', '.join(self.choices)}."
             )
         return value
+
+
+def precision_option(*reduced: str) -> OptionSpec:
+    """Return the option of how weights are stored, for a network that offers these besides float32."""
+    doc = f"how weights are stored: float32 as trained, or rounded to {' or '.join(reduced)}"
+    return OptionSpec(PRECISION, FLOAT32, doc, choices=(FLOAT32, *reduced))
 
 
 def settled(specs: Sequence[OptionSpec], given: Mapping[str, object], place: str) -> dict[str, OptionValue]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from synthhost.core.errors import FeatureError
+from synthhost.core.options import FLOAT32, PRECISION, OptionValue, precision_option
 from synthhost.families.family import SEED, TEMPERATURE, Family
 from synthhost.families.samplernn_hyper import HOP_SAMPLES, SampleRnnHyper
 from synthhost.families.weights import fill_parameters
@@ -74,7 +75,7 @@ class SampleRnn(Autoregressive):
         predicted: Tensor = self.sample_level_mlp(recent, condition)
         return predicted, after
 
-    def loop(self, *, precision: str = "float32", level: str = "") -> SampleRnnLoop:
+    def loop(self, *, precision: str = "", level: str = "") -> SampleRnnLoop:
         """Lay the weights out for the compiled loop; again after weights changed."""
         tiers, mlp = self._tiers, self.sample_level_mlp
         loop: SampleRnnLoop = compiled().SampleRnnLoop(
@@ -92,7 +93,7 @@ class SampleRnn(Autoregressive):
             hidden_bias=_array(mlp.hidden.bias),
             output=_array(mlp.output.weight[:, :, 0]),
             output_bias=_array(mlp.output.bias),
-            precision=precision,
+            precision=precision or FLOAT32,
             level=level,
         )
         return loop
@@ -102,6 +103,20 @@ class SampleRnn(Autoregressive):
         seen = ids[:, self.hyper.look_back_samples - span : ids.shape[1] - span + 1]
         levels = 2.0 * (2.0 * seen.to(self.sample_level_mlp.output.weight.dtype) / self.hyper.q_levels - 1.0)
         return levels.reshape(ids.shape[0], -1, span)
+
+
+class SampleRnnVoice(Autoregressive):
+    """A network as it is played, its weights stored in some precision."""
+
+    def __init__(self, network: SampleRnn, precision: str) -> None:
+        super().__init__()
+        self.network = network
+        self.conditioner = network.conditioner
+        self.precision = precision
+
+    def loop(self, *, precision: str = "", level: str = "") -> SampleRnnLoop:
+        """Lay the weights out for the recurrence; again after weights changed."""
+        return self.network.loop(precision=precision or self.precision, level=level)
 
 
 class FrameTier(nn.Module):
@@ -202,6 +217,11 @@ def load_weights(network: SampleRnn, tensors: Mapping[str, Tensor]) -> None:
     fill_parameters(dict(network.named_parameters()), tensors)
 
 
+def play(network: SampleRnn, options: Mapping[str, OptionValue]) -> SampleRnnVoice:
+    """Return the network as it is played under options."""
+    return SampleRnnVoice(network, str(options[PRECISION]))
+
+
 def _array(tensor: Tensor | None) -> NDArray[np.float32]:
     assert tensor is not None
     return np.ascontiguousarray(tensor.detach().float().cpu().numpy())
@@ -215,4 +235,6 @@ FAMILY = Family(
     load_weights=load_weights,
     tensor_names=tensor_names,
     controls=(TEMPERATURE, SEED),
+    options=(precision_option("float16"),),
+    play=play,
 )

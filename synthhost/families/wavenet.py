@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from synthhost.core.errors import ConfigError
-from synthhost.core.options import OptionSpec, OptionValue
+from synthhost.core.options import FLOAT32, PRECISION, OptionSpec, OptionValue, precision_option
 from synthhost.families.family import SEED, TEMPERATURE, Family
 from synthhost.families.wavenet_conditioner import build_conditioner
 from synthhost.families.wavenet_hyper import WavenetHyper
@@ -154,20 +154,25 @@ class Wavenet(nn.Module):
 
 
 class WavenetVoice(Autoregressive):
-    """A network as it is played: by one of its speakers, where it has any."""
+    """A network as it is played: by one of its speakers, where it has any, its weights in some precision."""
 
-    def __init__(self, network: Wavenet, speaker: int = 0) -> None:
+    def __init__(self, network: Wavenet, speaker: int = 0, precision: str = FLOAT32) -> None:
         super().__init__()
         self.network = network
         self.conditioner = network.conditioner
         self.speaker = speaker
+        self.precision = precision
 
-    def loop(self, *, precision: str = "float32", level: str = "") -> WavenetLoop:
+    def loop(self, *, precision: str = "", level: str = "") -> WavenetLoop:
         """Lay the weights out for the recurrence; again after weights changed."""
         vectors = self.network.embed_speakers
         vector = None if vectors is None else vectors[self.speaker]
         return wavenet_loop(
-            self.network.hyper, self.network.named_tensors(), vector, precision=precision, level=level
+            self.network.hyper,
+            self.network.named_tensors(),
+            vector,
+            precision=precision or self.precision,
+            level=level,
         )
 
 
@@ -206,7 +211,7 @@ def play(network: Wavenet, options: Mapping[str, OptionValue]) -> WavenetVoice:
             f"there are {speakers}, 0 to {speakers - 1}" if speakers else "this model has none; leave 0"
         )
         raise ConfigError(f"speaker: there is no {speaker}; {there_are}.")
-    return WavenetVoice(network, speaker)
+    return WavenetVoice(network, speaker, str(options[PRECISION]))
 
 
 FAMILY = Family(
@@ -217,6 +222,6 @@ FAMILY = Family(
     load_weights=load_weights,
     tensor_names=tensor_names,
     controls=(TEMPERATURE, SEED),
-    options=(SPEAKER,),
+    options=(SPEAKER, precision_option("float16")),
     play=play,
 )

@@ -15,15 +15,15 @@ from synthhost.backends.cost import StepCost, cost_per_step, running_state
 from synthhost.checkpoints.package import Package
 from synthhost.core.arrays import Audio, Features
 from synthhost.core.errors import ModelError
-from synthhost.core.options import OptionValue
+from synthhost.core.options import FLOAT32, PRECISION, OptionValue
 from synthhost.core.seams import Runner
-from synthhost.core.specs import MelSpec
 from synthhost.families.registry import family
-from synthhost.features.mel import mel_spectrogram
+from synthhost.library.certify_features import certifying_features
 from synthhost.library.disturbance import look_ahead_by_disturbance
 from synthhost.library.model import Model, build_network, model_from
 from synthhost.library.number_files import with_files_read
-from synthhost.schema.manifest import Certificate, ChunkCost
+from synthhost.library.reduced import precision_error
+from synthhost.schema.manifest import Certificate, ChunkCost, PrecisionCost
 from synthhost.streaming.block import Block
 
 CHUNKS = (1, 2, 4, 8, 16)  # in units of what is worth a step
@@ -67,6 +67,9 @@ def certify(
     rounding_error = None if exact is None else _error(exact, whole)
     step("look-ahead")
     measured = look_ahead_by_disturbance(model)
+    precision = str(model.options.get(PRECISION, FLOAT32))
+    if precision != FLOAT32:
+        step("precision")
     return Certificate(
         synthhost="certificate/1",
         model=model.spec.name,
@@ -77,6 +80,8 @@ def certify(
         threads=torch.get_num_threads(),
         backend=model.computed.backend,  # type: ignore[arg-type]
         device=model.computed.device,
+        precision=precision,
+        precision_cost=None if precision == FLOAT32 else _precision_cost(model, frame_s),
         chunkings=chunkings,
         chunk_error=chunk_error,
         rounding_error=rounding_error,
@@ -87,16 +92,16 @@ def certify(
     )
 
 
-def certifying_features(spec: MelSpec, frames: int, seed: int = 0) -> Features:
-    """Return the mel of a gliding voice with breath, `[bands, frames]`: tonal and noisy by turns."""
-    seconds = np.arange(frames * spec.hop_samples + spec.n_fft) / spec.sample_rate
-    phase = 2 * np.pi * np.cumsum(140.0 + 60.0 * np.sin(2 * np.pi * 0.7 * seconds)) / spec.sample_rate
-    partials = range(1, 20)
-    voice = np.sum([np.sin(number * phase) / number for number in partials], axis=0)
-    breath = np.random.default_rng(seed).standard_normal(len(seconds))
-    swell = 0.5 - 0.5 * np.cos(2 * np.pi * 2.0 * seconds)
-    sound = 0.15 * swell * voice + 0.02 * (1.0 - swell) * breath
-    return mel_spectrogram(sound.astype(np.float32), spec)[:, :frames]
+def _precision_cost(model: Model, frame_s: float) -> PrecisionCost:
+    """Return what the precision costs, over a second or as much as can be rendered several times soon."""
+    real_time_factor = frame_s * model.spec.sample_rate / model.spec.hop_samples
+    measured = precision_error(model, min(1.0, _RENDERING_S / 6.0 / real_time_factor))
+    return PrecisionCost(
+        samples=measured.samples,
+        snr_db=round(measured.snr_db, 1),
+        log_mel=round(measured.log_mel, 4),
+        log_mel_of_seeds=round(measured.log_mel_of_seeds, 4),
+    )
 
 
 def _chunked(model: Model, features: Features, chunkings: int) -> list[Audio]:

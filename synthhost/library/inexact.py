@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from synthhost.core.errors import ConfigError
-from synthhost.library.certify import certifying_features
+from synthhost.library.certify_features import certifying_features
 from synthhost.library.model import Model
 
 _FEWEST_FRAMES = 24

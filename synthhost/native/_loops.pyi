@@ -75,6 +75,7 @@ class WavenetLoop:
         conditions: Channels that condition a sample.
         uniforms: Values uniform in (0, 1) that one sample needs.
         normals: Standard normal values that one sample needs.
+        outputs: Logits, or parameters of the distribution, that one sample is drawn from.
         weight_bytes: What its matrices take in memory.
 
     Raises:
@@ -112,6 +113,8 @@ class WavenetLoop:
     def uniforms(self) -> int: ...
     @property
     def normals(self) -> int: ...
+    @property
+    def outputs(self) -> int: ...
     @property
     def weight_bytes(self) -> int: ...
     def new_state(self) -> WavenetState:
@@ -172,6 +175,28 @@ class WavenetLoop:
         [render thread]
         """
 
+    def predict(
+        self,
+        condition: NDArray[np.float32],
+        values: NDArray[np.float32],
+        state: WavenetState,
+        outputs: NDArray[np.float32],
+    ) -> None:
+        """Write what each sample would be drawn from, if those before it had been drawn as told.
+
+        The voice goes on as if all of them had been.
+
+        Args:
+            condition: `[samples, conditions]`.
+            values: `[samples]`, as `run` gives them: ids, or values before companding, filter and gain are
+                undone.
+            state: Of this voice; moved on.
+            outputs: `[samples, outputs]`, written in place.
+
+        Raises:
+            ValueError: Sizes do not fit, or the state belongs to another loop.
+        """
+
     def hear(self, condition: NDArray[np.float32], values: NDArray[np.float32], state: WavenetState) -> None:
         """Let a voice hear ids or values in place of what it would have heard next, and go on from there.
 
@@ -224,6 +249,7 @@ class SampleRnnLoop:
         conditions: 0, it runs by itself.
         uniforms: Values uniform in (0, 1) that one sample needs.
         normals: Standard normal values that one sample needs.
+        outputs: Logits, or parameters of the distribution, that one sample is drawn from.
         weight_bytes: What its matrices take in memory.
 
     Raises:
@@ -257,6 +283,8 @@ class SampleRnnLoop:
     @property
     def normals(self) -> int: ...
     @property
+    def outputs(self) -> int: ...
+    @property
     def weight_bytes(self) -> int: ...
     def new_state(self) -> SampleRnnState:
         """Return the state of a voice that has not begun."""
@@ -269,6 +297,7 @@ class SampleRnnLoop:
         temperature: float,
         state: SampleRnnState,
         out: NDArray[np.float32],
+        values: NDArray[np.float32] | None = None,
     ) -> None:
         """Make the next samples of one voice, without Python's lock.
 
@@ -279,6 +308,7 @@ class SampleRnnLoop:
             temperature: 0 takes the likeliest.
             state: Of this voice; moved on.
             out: `[samples]`, written in place: `2 * id / levels - 1`.
+            values: `[samples]`, written in place with the ids.
 
         Raises:
             ValueError: Sizes do not fit, or the state belongs to another loop.
@@ -312,4 +342,25 @@ class SampleRnnLoop:
                 made equally many samples.
 
         [render thread]
+        """
+
+    def predict(
+        self,
+        condition: NDArray[np.float32],
+        values: NDArray[np.float32],
+        state: SampleRnnState,
+        outputs: NDArray[np.float32],
+    ) -> None:
+        """Write what each sample would be drawn from, if those before it had been drawn as told.
+
+        The voice goes on as if all of them had been.
+
+        Args:
+            condition: `[samples, conditions]`.
+            values: `[samples]`, ids.
+            state: Of this voice; moved on.
+            outputs: `[samples, outputs]`, written in place.
+
+        Raises:
+            ValueError: Sizes do not fit, or the state belongs to another loop.
         """

@@ -1,7 +1,10 @@
 // SampleRNN's loop for Python.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
+
+#include <optional>
 
 #include "arrays.hpp"
 #include "bindings.hpp"
@@ -47,13 +50,14 @@ void make_loop(SampleRnnLoop* memory, const Each2& inputs, const Each1& input_bi
 
 void run(const SampleRnnLoop& loop, const Array<const float, 2>& condition,
          const Array<const double, 2>& uniforms, const Array<const float, 2>& normals, double temperature,
-         SampleRnnState& state, const Array<float, 1>& out) {
+         SampleRnnState& state, const Array<float, 1>& out, const std::optional<Array<float, 1>>& values) {
   const std::size_t samples = out.shape(0);
   expect_shape("condition", condition.shape(0), condition.shape(1), samples, loop.conditions());
   expect_shape("uniforms", uniforms.shape(0), uniforms.shape(1), samples, loop.uniforms());
   expect_shape("normals", normals.shape(0), normals.shape(1), samples, loop.normals());
   loop.check(state);
-  const SampleRnnVoice voice{uniforms.data(), &state, out.data()};
+  if (values) expect("the length of values", values->shape(0), samples);
+  const SampleRnnVoice voice{uniforms.data(), &state, out.data(), values ? values->data() : nullptr};
   const nb::gil_scoped_release released;
   loop.run(&voice, 1, temperature, samples);
 }
@@ -70,12 +74,23 @@ void run_together(const SampleRnnLoop& loop, const Array<const float, 3>& condit
   for (std::size_t v = 0; v < count; ++v) {
     loop.check(*states[v]);
     loop.check_in_step(*states[v], *states[0]);
-    voices.push_back({of_voice(uniforms, v), states[v], out.data() + static_cast<std::ptrdiff_t>(v) * out.stride(0)});
+    voices.push_back({of_voice(uniforms, v), states[v], out.data() + static_cast<std::ptrdiff_t>(v) * out.stride(0),
+                      nullptr});
   }
   expect_different(states);
   expect_dense(out);
   const nb::gil_scoped_release released;
   loop.run(voices.data(), count, temperature, samples);
+}
+
+void predict(const SampleRnnLoop& loop, const Array<const float, 2>& condition, const Array<const float, 1>& values,
+             SampleRnnState& state, const Array<float, 2>& outputs) {
+  const std::size_t samples = values.shape(0);
+  expect_shape("condition", condition.shape(0), condition.shape(1), samples, loop.conditions());
+  expect_shape("outputs", outputs.shape(0), outputs.shape(1), samples, loop.outputs());
+  loop.check(state);
+  const nb::gil_scoped_release released;
+  loop.predict(values.data(), state, samples, outputs.data());
 }
 
 }  // namespace
@@ -92,10 +107,12 @@ void bind_samplernn(nb::module_& module) {
       .def_prop_ro("conditions", &SampleRnnLoop::conditions)
       .def_prop_ro("uniforms", &SampleRnnLoop::uniforms)
       .def_prop_ro("normals", &SampleRnnLoop::normals)
+      .def_prop_ro("outputs", &SampleRnnLoop::outputs)
       .def_prop_ro("weight_bytes", &SampleRnnLoop::weight_bytes)
       .def("new_state", &SampleRnnLoop::new_state)
       .def("run", run, "condition"_a.noconvert(), "uniforms"_a.noconvert(), "normals"_a.noconvert(),
-           "temperature"_a, "state"_a, "out"_a.noconvert())
+           "temperature"_a, "state"_a, "out"_a.noconvert(), "values"_a.noconvert() = nb::none())
+      .def("predict", predict, "condition"_a.noconvert(), "values"_a.noconvert(), "state"_a, "outputs"_a.noconvert())
       .def("run_together", run_together, "condition"_a.noconvert(), "uniforms"_a.noconvert(),
            "normals"_a.noconvert(), "temperature"_a, "states"_a, "out"_a.noconvert());
 }

@@ -125,18 +125,37 @@ void SampleRnnLoop::run(const SampleRnnVoice* voices, std::size_t count, double 
     const std::size_t together = std::min(kTogether, count - first);
     const SampleRnnVoice* some = voices + first;
     for (std::size_t n = 0; n < samples; ++n) {
-      for (std::size_t index = tiers_.size(); index-- > 0;) {
-        if (some->state->place_ % tiers_[index].span == 0) run_tier(index, some, together);
-      }
+      run_tiers(some, together);
       run_perceptron(some, together);
       for (std::size_t v = 0; v < together; ++v) {
         SampleRnnState& state = *some[v].state;
         const std::size_t id = categorical(kernels_, state.logits_.data(), ids_, some[v].uniforms[n], temperature,
                                            state.probabilities_.data());
         take_in(id, state);
+        if (some[v].values) some[v].values[n] = static_cast<float>(id);
         some[v].out[n] = 2.0f * static_cast<float>(id) / static_cast<float>(ids_) - 1.0f;
       }
     }
+  }
+}
+
+void SampleRnnLoop::predict(const float* values, SampleRnnState& state, std::size_t samples, float* outputs) const {
+  const FlushDenormals flushing;
+  const SampleRnnVoice voice{nullptr, &state, nullptr, nullptr};
+  const float highest = static_cast<float>(ids_ - 1);
+  for (std::size_t n = 0; n < samples; ++n) {
+    run_tiers(&voice, 1);
+    run_perceptron(&voice, 1);
+    std::copy_n(state.logits_.data(), ids_, outputs + n * ids_);
+    const float id = !(values[n] > 0.0f) ? 0.0f : values[n] > highest ? highest : values[n];
+    take_in(static_cast<std::size_t>(id), state);
+  }
+}
+
+// Moves on the tiers whose frames begin at this sample, the highest first.
+void SampleRnnLoop::run_tiers(const SampleRnnVoice* voices, std::size_t count) const {
+  for (std::size_t index = tiers_.size(); index-- > 0;) {
+    if (voices->state->place_ % tiers_[index].span == 0) run_tier(index, voices, count);
   }
 }
 

@@ -55,6 +55,7 @@ struct SampleRnnVoice {
   const double* uniforms;  // [samples]
   SampleRnnState* state;
   float* out;              // [samples]
+  float* values;           // [samples]: ids; or null
 };
 
 // A network ready to run. Shared by any number of voices and threads.
@@ -68,6 +69,7 @@ class SampleRnnLoop {
   std::size_t conditions() const { return 0; }
   std::size_t uniforms() const { return 1; }
   std::size_t normals() const { return 0; }
+  std::size_t outputs() const { return ids_; }
   std::size_t weight_bytes() const { return matrices_.bytes(); }
   SampleRnnState new_state() const;
 
@@ -80,6 +82,10 @@ class SampleRnnLoop {
   // Makes samples of `count` voices in step. Nothing is allocated, locked or thrown here, and no voice's sound
   // depends on the others or on how the samples are cut.
   void run(const SampleRnnVoice* voices, std::size_t count, double temperature, std::size_t samples) const;
+
+  // Writes the logits of each sample, `outputs` [samples, outputs()], if those before it had been the ids `values`
+  // [samples] tell. The voice goes on as if all of them had been.
+  void predict(const float* values, SampleRnnState& state, std::size_t samples, float* outputs) const;
 
  private:
   struct Layer {
@@ -99,6 +105,7 @@ class SampleRnnLoop {
   void pack_tier(const SampleRnnTierWeights& weights);
   void pack_layers(const SampleRnnTierWeights& weights, Tier& tier);
   void pack_perceptron(const SampleRnnWeights& weights);
+  void run_tiers(const SampleRnnVoice* voices, std::size_t count) const;
   void run_tier(std::size_t index, const SampleRnnVoice* voices, std::size_t count) const;
   void run_layer(const Layer& layer, std::size_t below, const SampleRnnVoice* voices, std::size_t count) const;
   void mix_gates(const Layer& layer, SampleRnnState& state) const;

@@ -99,6 +99,16 @@ void hear(const WavenetLoop& loop, const Array<const float, 2>& condition, const
   loop.hear(condition.data(), values.data(), state, values.shape(0));
 }
 
+void predict(const WavenetLoop& loop, const Array<const float, 2>& condition, const Array<const float, 1>& values,
+             WavenetState& state, const Array<float, 2>& outputs) {
+  const std::size_t samples = values.shape(0);
+  expect_shape("condition", condition.shape(0), condition.shape(1), samples, loop.conditions());
+  expect_shape("outputs", outputs.shape(0), outputs.shape(1), samples, loop.outputs());
+  loop.check(state);
+  const nb::gil_scoped_release released;
+  loop.predict(condition.data(), values.data(), state, samples, outputs.data());
+}
+
 }  // namespace
 
 void bind_wavenet(nb::module_& module) {
@@ -111,12 +121,14 @@ void bind_wavenet(nb::module_& module) {
       .def_prop_ro("conditions", &WavenetLoop::conditions)
       .def_prop_ro("uniforms", &WavenetLoop::uniforms)
       .def_prop_ro("normals", &WavenetLoop::normals)
+      .def_prop_ro("outputs", &WavenetLoop::outputs)
       .def_prop_ro("weight_bytes", &WavenetLoop::weight_bytes)
       .def("new_state", &WavenetLoop::new_state)
       .def("run", run, "condition"_a.noconvert(), "uniforms"_a.noconvert(), "normals"_a.noconvert(),
            "temperature"_a, "state"_a, "out"_a.noconvert(), "values"_a.noconvert() = nb::none())
       .def("run_together", run_together, "condition"_a.noconvert(), "uniforms"_a.noconvert(),
            "normals"_a.noconvert(), "temperature"_a, "states"_a, "out"_a.noconvert())
+      .def("predict", predict, "condition"_a.noconvert(), "values"_a.noconvert(), "state"_a, "outputs"_a.noconvert())
       .def("hear", hear, "condition"_a.noconvert(), "values"_a.noconvert(), "state"_a);
 }
 

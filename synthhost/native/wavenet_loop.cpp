@@ -200,6 +200,21 @@ void WavenetLoop::hear(const float* condition, const float* values, WavenetState
   }
 }
 
+void WavenetLoop::predict(const float* condition, const float* values, WavenetState& state, std::size_t samples,
+                          float* outputs) const {
+  const FlushDenormals flushing;
+  const WavenetVoice voice{condition, nullptr, nullptr, &state, nullptr, nullptr};
+  for (std::size_t n = 0; n < samples; ++n) {
+    const std::size_t place = n % kBlock, block = std::min(kBlock, samples - (n - place));
+    if (place == 0) add_conditions(&voice, 1, n, block);
+    for (const std::size_t layer : due_[place]) add_past(layer, &voice, 1, place, block);
+    network(&voice, 1, place);
+    std::copy_n(state.head_.data(), outputs_, outputs + n * outputs_);
+    const double value = values[n];
+    state.heard_ = heard_of(amplitudes_.empty() ? value : within(value, static_cast<double>(outputs_) - 1.0));
+  }
+}
+
 // Begins a block's gates with what conditions them.
 void WavenetLoop::add_conditions(const WavenetVoice* voices, std::size_t count, std::size_t first,
                                  std::size_t samples) const {

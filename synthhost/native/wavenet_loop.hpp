@@ -78,6 +78,7 @@ class WavenetLoop {
   std::size_t conditions() const { return condition_.inputs; }
   std::size_t uniforms() const;
   std::size_t normals() const { return output_.distribution == Distribution::kNormal ? 1 : 0; }
+  std::size_t outputs() const { return outputs_; }
   std::size_t weight_bytes() const { return matrices_.bytes(); }
   WavenetState new_state() const;
 
@@ -91,6 +92,11 @@ class WavenetLoop {
   // Lets a voice hear `values` [samples], ids or values, in place of what it would have heard next, under
   // `condition` [samples, conditions]. The last of them is what it then goes on from.
   void hear(const float* condition, const float* values, WavenetState& state, std::size_t samples) const;
+
+  // Writes what each sample would be drawn from, `outputs` [samples, outputs()], if those before it had been drawn
+  // as `values` [samples], ids or values, tell. The voice goes on as if all of them had been.
+  void predict(const float* condition, const float* values, WavenetState& state, std::size_t samples,
+               float* outputs) const;
 
  private:
   static constexpr std::size_t kBlock = 16;  // samples whose conditions and pasts are computed together

@@ -85,6 +85,15 @@ class ChunkCost(Entry):
     real_time_factor: Annotated[float, Field(ge=0)]  # median cost over sound made; below 1 keeps up
 
 
+class PrecisionCost(Entry):
+    """How far a network whose weights are stored with less precision is from the same one in float32."""
+
+    samples: Annotated[int, Field(ge=1)]
+    snr_db: float  # of what samples are drawn from, both having heard the same; 200: no difference
+    log_mel: Annotated[float, Field(ge=0)]  # mean difference of what both play, natural logarithm
+    log_mel_of_seeds: Annotated[float, Field(ge=0)]  # the same of two seeds in float32: what chance makes
+
+
 class Certificate(Document):
     """`certificate.yaml`: what was measured of one model on one machine."""
 
@@ -99,6 +108,8 @@ class Certificate(Document):
     threads: Annotated[int, Field(ge=1)]
     backend: Literal["native", "torch"] = "torch"  # what computed it
     device: Line = "cpu"
+    precision: Line = "float32"  # of the weights
+    precision_cost: PrecisionCost | None = None  # none in float32
     chunkings: Annotated[int, Field(ge=1)]
     chunk_error: Annotated[float, Field(ge=0)]  # largest difference to one chunk, relative to its peak
     # of one float32 pass against float64, for comparison; none for what has no such pass

@@ -31,6 +31,14 @@ class SampleLoop(Protocol):
     def normals(self) -> int:
         """Return how many standard normal values one sample needs."""
 
+    @property
+    def outputs(self) -> int:
+        """Return how many logits, or parameters of a distribution, one sample is drawn from."""
+
+    @property
+    def weight_bytes(self) -> int:
+        """Return what its matrices take in memory."""
+
     def new_state(self) -> Any:
         """Return the state of a voice that has not begun."""
 
@@ -42,6 +50,7 @@ class SampleLoop(Protocol):
         temperature: float,
         state: Any,
         out: Audio,
+        values: NDArray[np.float32] | None = None,
     ) -> None:
         """Make the next samples of one voice.
 
@@ -52,8 +61,25 @@ class SampleLoop(Protocol):
             temperature: 0 takes the likeliest value.
             state: Of this voice; moved on.
             out: `[samples]`, written in place.
+            values: `[samples]`, written in place with what was drawn: ids or values.
 
         [render thread]
+        """
+
+    def predict(
+        self,
+        condition: NDArray[np.float32],
+        values: NDArray[np.float32],
+        state: Any,
+        outputs: NDArray[np.float32],
+    ) -> None:
+        """Write what each sample would be drawn from, if those before it had been drawn as told.
+
+        Args:
+            condition: `[samples, channels]`, C-contiguous.
+            values: `[samples]`, as `run` gives them.
+            state: Of this voice; moved on as if all of them had been drawn.
+            outputs: `[samples, outputs]`, written in place.
         """
 
     def run_together(
@@ -97,10 +123,11 @@ class Autoregressive(nn.Module, ABC):
         return self.conditioner
 
     @abstractmethod
-    def loop(self, *, precision: str = "float32", level: str = "") -> SampleLoop:
+    def loop(self, *, precision: str = "", level: str = "") -> SampleLoop:
         """Lay the weights out for the recurrence; again after weights changed.
 
         Args:
-            precision: How weights are stored, "float32" or "float16"; sums are of float32 in any.
+            precision: How weights are stored, "float32" or "float16"; sums are of float32 in any. Empty: as
+                the voice was built.
             level: Which of the processor's instructions it uses; empty: the best, or as the environment says.
         """

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from synthhost.checkpoints.importing import read_model
 from synthhost.core.errors import CheckpointError
-from synthhost.families.samplernn import SampleRnn
+from synthhost.families.samplernn import SampleRnn, SampleRnnVoice
 from synthhost.families.samplernn_hyper import SampleRnnHyper
 from synthhost.library.model import Model
 from synthhost.library.shelves import import_model, load_model
@@ -84,8 +84,8 @@ def test_log_probabilities_are_the_published_ones_and_go_on(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, model = published(name, tmp_path, monkeypatch)
-    network = model.playable
-    assert isinstance(network, SampleRnn)
+    assert isinstance(model.playable, SampleRnnVoice)
+    network = model.playable.network
     within = json.loads((folder / "about.json").read_text())["tolerance"]
     ids = torch.from_numpy(np.load(folder / "ids_in.npy"))
     first, second = (np.load(folder / f"{part}.npy") for part in ("logp_1", "logp_2"))

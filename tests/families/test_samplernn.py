@@ -113,6 +113,17 @@ def test_every_level_of_processor_draws_what_torch_predicts(hyper: SampleRnnHype
     assert (ids == drawn(predictions(hyper, ids), levels, 1.0)).all()
 
 
+@pytest.mark.parametrize("hyper", [*SHAPES, WIDE])
+def test_predictions_under_what_was_heard_are_torchs(hyper: SampleRnnHyper) -> None:
+    loop, ids = network(hyper).loop(), np.random.default_rng(2).integers(0, hyper.q_levels, 240)
+    logits, state = np.empty((240, loop.outputs), np.float32), loop.new_state()
+    nothing, heard = np.empty((240, 0), np.float32), ids.astype(np.float32)
+    for first, last in ((0, 7), (7, 240)):
+        loop.predict(nothing[first:last], heard[first:last], state, logits[first:last])
+    log_p = torch.log_softmax(torch.from_numpy(logits).double(), 1).numpy()
+    np.testing.assert_allclose(log_p, predictions(hyper, ids), atol=1e-4, rtol=0)
+
+
 @pytest.mark.parametrize("level", processor_levels())
 @pytest.mark.parametrize("hyper", [THREE, FOUR, WIDE])
 def test_float16_weights_are_those_rounded_to_nearest(hyper: SampleRnnHyper, level: str) -> None:

@@ -173,6 +173,20 @@ def test_the_loop_draws_from_what_the_graph_gives(models: Callable[[str], Model]
 
 
 @pytest.mark.parametrize("name", KINDS)
+def test_predictions_under_what_was_heard_are_the_graphs(models: Callable[[str], Model], name: str) -> None:
+    model = models(name)
+    network, loop = network_of(model), model.playable.loop()
+    up, _, _, out, values = looped(model, 1.0)
+    condition = np.zeros((len(out), 0), np.float32) if up is None else np.ascontiguousarray(up[0].numpy().T)
+    predicted, state = np.empty((len(out), loop.outputs), np.float32), loop.new_state()
+    for first, last in ((0, 1), (1, 20), (20, len(out))):
+        loop.predict(condition[first:last], values[first:last], state, predicted[first:last])
+    with torch.inference_mode():
+        expected = network(heard_by(network, out, values), up)[0].T.numpy()
+    np.testing.assert_allclose(predicted, expected, atol=5e-5 * np.abs(expected).max(), rtol=0)
+
+
+@pytest.mark.parametrize("name", KINDS)
 def test_temperature_0_takes_the_likeliest(models: Callable[[str], Model], name: str) -> None:
     model = models(name)
     network = network_of(model)

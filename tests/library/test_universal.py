@@ -10,7 +10,7 @@ import soundfile
 import torch
 
 from synthhost.checkpoints.package import is_package
-from synthhost.library.certify import certifying_features
+from synthhost.library.certify_features import certifying_features
 from synthhost.library.model import Model, build_network
 from synthhost.library.shelves import find_model, load_found, load_model, user_models
 

@@ -1,0 +1,21 @@
+"""The mel frames that models are measured with."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from synthhost.core.arrays import Features
+from synthhost.core.specs import MelSpec
+from synthhost.features.mel import mel_spectrogram
+
+
+def certifying_features(spec: MelSpec, frames: int, seed: int = 0) -> Features:
+    """Return the mel of a gliding voice with breath, `[bands, frames]`: tonal and noisy by turns."""
+    seconds = np.arange(frames * spec.hop_samples + spec.n_fft) / spec.sample_rate
+    phase = 2 * np.pi * np.cumsum(140.0 + 60.0 * np.sin(2 * np.pi * 0.7 * seconds)) / spec.sample_rate
+    partials = range(1, 20)
+    voice = np.sum([np.sin(number * phase) / number for number in partials], axis=0)
+    breath = np.random.default_rng(seed).standard_normal(len(seconds))
+    swell = 0.5 - 0.5 * np.cos(2 * np.pi * 2.0 * seconds)
+    sound = 0.15 * swell * voice + 0.02 * (1.0 - swell) * breath
+    return mel_spectrogram(sound.astype(np.float32), spec)[:, :frames]
