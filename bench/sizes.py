@@ -182,8 +182,30 @@ SIZES: Mapping[str, Size] = MappingProxyType(
 """Shapes by name, as the authors' configurations have them; `wavenet-small` is one that plays on a core."""
 
 
+def _free_wavenet(layers: int, cycle: int, channels: int, skipped: int) -> Size:
+    """Return a WaveNet of 256 ids that runs by itself."""
+    sizes = {
+        "dilations": [1 << layer % cycle for layer in range(layers)],
+        "residual_channels": channels,
+        "gate_channels": 2 * channels,
+        "skip_channels": skipped,
+        "head_channels": skipped,
+    }
+    return Size("wavenet", {**_SMALL_WAVENET, **sizes})
+
+
+def _three_tiers(dim: int, frame_sizes: tuple[int, int] = (16, 4)) -> Size:
+    return Size("samplernn", {"frame_sizes": [*frame_sizes], "n_rnn": 2, "dim": dim, "q_levels": 256})
+
+
 BESIDES: Mapping[str, Size] = MappingProxyType(
     {
+        "wavenet-24x32": _free_wavenet(24, 8, 32, 64),
+        "wavenet-30x64": _free_wavenet(30, 10, 64, 128),
+        "wavenet-tiny": _free_wavenet(3, 3, 8, 16),
+        "samplernn-256": _three_tiers(256),
+        "samplernn-512": _three_tiers(512),
+        "samplernn-tiny": _three_tiers(16, (4, 2)),
         "melgan-tiny": Size(
             "melgan",
             {**_MELGAN, "channels": 16, "upsample_scales": [8, 8, 2, 2], "stacks": 2},

@@ -16,7 +16,7 @@ import soundfile
 
 from synthhost.checkpoints.package import save_package
 from synthhost.control.codec import decode
-from synthhost.core.errors import ConfigError
+from synthhost.core.errors import ConfigError, ModelError
 from synthhost.families.registry import family
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -207,3 +207,44 @@ def test_families_write_a_row_for_every_size(tmp_path: Path) -> None:
 def test_a_family_size_nobody_published_is_refused_with_the_nearest(bench: Any) -> None:
     with pytest.raises(ConfigError, match="Did you mean 'melgan'"):
         bench("sizes").random_size("melgam")
+
+
+def test_loops_write_a_row_for_every_precision_and_number_of_voices(tmp_path: Path) -> None:
+    written = tmp_path / "rows.json"
+    models, precisions = "wavenet-tiny,samplernn-tiny", "float32,float16"
+    asked = ["--models", models, "--precisions", precisions, "--voices", "1,3", "--seconds", "0"]
+    ended = run("bench.loops", *asked, "--json", str(written))
+    assert ended.returncode == 0, ended.stderr
+    assert "x real time" in ended.stdout
+    rows = json.loads(written.read_text())["rows"]
+    named = [(row["model"], row["precision"], row["voices"]) for row in rows]
+    assert named == [
+        (model, precision, voices)
+        for model in models.split(",")
+        for precision in precisions.split(",")
+        for voices in (1, 3)
+    ]
+    for row in rows:
+        assert row["backend"] == "native"
+        assert 0.0 < row["median_ms"] <= row["p999_ms"]
+        assert row["times_real_time"] * row["real_time_factor"] == pytest.approx(1.0, rel=0.05)
+        assert row["max_error"] < (1e-4 if row["precision"] == "float32" else 1e-2)
+
+
+def test_a_loop_that_computes_something_else_is_not_measured(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = bench("loop_case")
+    truth = case._by_torch
+    monkeypatch.setattr(case, "_by_torch", lambda voice, values: 1.001 * truth(voice, values))
+    with pytest.raises(ModelError, match="does not compute what the network's layers do"):
+        case.loop_case("wavenet-tiny", "float32")
+
+
+def test_a_trained_network_that_is_not_here_is_named(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = bench("loop_case")
+    monkeypatch.setattr(case, "REFERENCE", tmp_path)
+    with pytest.raises(ConfigError, match=r"piano-2017: there is no .*Set SYNTHHOST_REFERENCE"):
+        case.loop_case("piano-2017", "float32")
