@@ -47,6 +47,7 @@ def command(
     effort = _BRIEF if brief else Effort()
     diffusion_effort = _BRIEF if brief else diffusion.DEFAULT_EFFORT
     batch_effort = _BRIEF if brief else batch.DEFAULT_EFFORT
+    slot_s = _BRIEF.slot_s if brief else families.SLOT_S
     if brief:
         seconds, impulses = min(seconds, 5.0), min(impulses, 8)
 
@@ -66,7 +67,7 @@ def command(
         return batch.as_json(measured)
 
     def compared() -> dict[str, Any]:
-        rows = families.measure(listed(family_sizes), threads, not brief, console)
+        rows = families.measure(listed(family_sizes), threads, not brief, console, slot_s)
         families.show(rows, console)
         return families.as_json(rows)
 

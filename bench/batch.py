@@ -37,7 +37,9 @@ class Row:
     threads: int
     voices: int
     together_ms: float  # one step of all voices
+    together_p10_ms: float  # when other programs leave it alone
     single_ms: float  # one step of one voice
+    single_p10_ms: float
     speed_over_single: float  # single steps of all voices over the common one; the median of the rounds'
     max_error: float
 
@@ -93,11 +95,17 @@ def _row(together: Contender, single: Contender) -> Row:
         chunk_frames=case.chunk_frames,
         threads=case.threads,
         voices=case.voices,
-        together_ms=round(1000.0 * float(np.median(together.steps_s)), 3),
-        single_ms=round(1000.0 * float(np.median(single.steps_s)), 3),
+        together_ms=_quantile_ms(together, 0.5),
+        together_p10_ms=_quantile_ms(together, 0.1),
+        single_ms=_quantile_ms(single, 0.5),
+        single_p10_ms=_quantile_ms(single, 0.1),
         speed_over_single=round(case.voices * speed, 3),
         max_error=float(f"{together.error:.2g}"),
     )
+
+
+def _quantile_ms(contender: Contender, part: float) -> float:
+    return round(1000.0 * float(np.quantile(contender.steps_s, part)), 3)
 
 
 def show(measured: Measured, console: Console) -> None:

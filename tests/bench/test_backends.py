@@ -30,8 +30,8 @@ def off_by(bench: Any, case: Any, part: float) -> SimpleNamespace:
     return SimpleNamespace(form="wrong", step=lambda frames: player.step(frames) * np.float32(1.0 + part))
 
 
-@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
-def test_other_runtimes_play_the_same_sound(bench: Any, case: Any, name: str) -> None:
+@pytest.mark.parametrize("name", ["native", "onnxruntime", "openvino"])
+def test_other_back_ends_play_the_same_sound(bench: Any, case: Any, name: str) -> None:
     backend = bench("backends").BACKENDS[name]
     if backend.missing():
         pytest.skip(f"{name} is not installed: {backend.comes_with}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ import pytest
 import torch
 
 from synthhost.core.errors import ConfigError
+from synthhost.native.compiled import why_missing
 from synthhost.streaming.conv import Conv
 
 ROOT = Path(__file__).resolve().parents[2]
+needs_compiled = pytest.mark.skipif(why_missing() is not None, reason="nothing was compiled")
 TINY = ["diffwave-tiny", "wavegrad-tiny"]
 
 
@@ -56,8 +59,8 @@ def test_a_network_that_is_no_zero_edged_one_is_refused(bench: Any) -> None:
         bench("exported").WholeGraph(Conv(2, 2, 3, padding=(1, 1), edge="reflect"), 1, 2, 8)
 
 
-@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
-def test_other_runtimes_render_the_same_sound(bench: Any, case: Any, name: str) -> None:
+@pytest.mark.parametrize("name", ["native", "onnxruntime", "openvino"])
+def test_other_back_ends_render_the_same_sound(bench: Any, case: Any, name: str) -> None:
     backend = bench("backends").BACKENDS[name]
     if backend.missing():
         pytest.skip(f"{name} is not installed: {backend.comes_with}")
@@ -68,22 +71,30 @@ def test_other_runtimes_render_the_same_sound(bench: Any, case: Any, name: str) 
 
 
 def run(module: str, written: Path, *arguments: str) -> Any:
-    command = [sys.executable, "-m", module, *arguments, "--backends", "torch", "--json", str(written)]
+    command = [sys.executable, "-m", module, *arguments, "--backends", "torch,native", "--json", str(written)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 0, ended.stderr
     return json.loads(written.read_text())
 
 
+@needs_compiled
 def test_diffusion_writes_rows_for_chunks_and_for_the_whole(tmp_path: Path) -> None:
     effort = ["--rounds", "1", "--slot-s", "0", "--utterance-s", "0.1", "--chunks", "2"]
     found = run("bench.diffusion", tmp_path / "rows.json", "--models", "diffwave-tiny", *effort)
-    assert [(row["chunk_frames"], row["whole"]) for row in found["rows"]] == [(2, False), (9, True)]
+    assert [(row["chunk_frames"], row["backend"], row["whole"]) for row in found["rows"]] == [
+        (2, "native", False),
+        (2, "torch", False),
+        (9, "native", True),
+        (9, "torch", True),
+    ]
     assert all(row["offline_real_time_factor"] > 0.0 for row in found["rows"])
 
 
+@needs_compiled
 def test_batch_writes_a_row_for_every_number_of_voices(tmp_path: Path) -> None:
     effort = ["--rounds", "1", "--slot-s", "0", "--voices", "1,3"]
     rows = run("bench.batch", tmp_path / "rows.json", "--model", "tiny", *effort)["batch"]
-    assert [row["voices"] for row in rows] == [1, 3]
-    assert rows[0]["speed_over_single"] == 1.0
-    assert rows[1]["single_ms"] == rows[0]["together_ms"]
+    assert [(row["voices"], row["backend"]) for row in rows] == list(product((1, 3), ("native", "torch")))
+    for alone, together in zip(rows[:2], rows[2:], strict=True):
+        assert alone["speed_over_single"] == 1.0
+        assert together["single_ms"] == alone["together_ms"]
