@@ -30,7 +30,7 @@ REFERENCE = Path(
 )
 
 _FLOAT32_BOUND = 1e-4  # of the largest output
-_REDUCED_SNR_DB = 35.0  # of rounded weights: 11 bits leave some 60 dB, chance of weights takes some away
+_REDUCED_BOUND = 2e-2  # the same of rounded weights: one of 11 bits is off by 5e-4 at most
 _SAMPLES = 1024
 _VOICES = 3
 
@@ -60,8 +60,7 @@ def loop_case(name: str, precision: str) -> LoopCase:
     """Build a network and hold its loop against its layers in torch, which keep their weights in float32.
 
     The loop plays 1024 samples, and both tell what every one of them is drawn from, having heard those
-    before: in float32 they agree within 1e-4 of the largest output; in a reduced precision the difference has
-    35 dB less energy. Three voices in step are held against each alone, to the bit.
+    before: they agree within 1e-4 of the largest output in float32, and 2e-2 in a reduced precision. Three voices in step are held against each alone, to the bit.
 
     Raises:
         ConfigError: There is no such size or precision, or the trained network is not here.
@@ -79,8 +78,8 @@ def loop_case(name: str, precision: str) -> LoopCase:
     largest, energy = float(np.abs(truth).max()), float(np.sum(error**2))
     max_error = float(np.abs(error).max()) / largest
     snr_db = 10.0 * float(np.log10(np.sum((truth - truth.mean(axis=0)) ** 2) / max(energy, 1e-30)))
-    wrong = max_error > _FLOAT32_BOUND if precision == "float32" else snr_db < _REDUCED_SNR_DB
-    if wrong or not _alone_as_together(loop):
+    bound = _FLOAT32_BOUND if precision == "float32" else _REDUCED_BOUND
+    if not max_error <= bound or not _alone_as_together(loop):
         raise ModelError(
             f"{name} in {precision}: the loop does not compute what the network's layers do (largest error "
             f"{max_error:.1e}, SNR {snr_db:.1f} dB), or voices in step differ from each alone. "

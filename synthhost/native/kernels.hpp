@@ -27,8 +27,9 @@ struct Product {
 struct WeightKernels {
   void (*product)(const Product& product);
 
-  // Two of them, turn by turn where both have equally many inputs: while one waits for memory the other works.
-  void (*two_products)(const Product& one, const Product& other);
+  // Two of them, turn by turn where both have equally many inputs: while the weights of one come from far away,
+  // the other is at work.
+  void (*product_beside)(const Product& near, const Product& far);
 
   // The same for `count` vectors each, with the weights read once; the bits are those of one by one.
   void (*products)(const void* packed, std::size_t inputs, std::size_t outputs, const float* const* x,

@@ -110,6 +110,13 @@ struct Rows {
     x[count] = input, from[count] = begun, y[count] = output;
     ++count;
   }
+
+  // The same of a matrix whose first so many outputs are left out.
+  Rows beyond(std::size_t outputs) const {
+    Rows rows;
+    for (std::size_t n = 0; n < count; ++n) rows.add(x[n], from[n] + outputs, y[n] + outputs);
+    return rows;
+  }
 };
 
 // Where a matrix lies among its network's.
@@ -117,6 +124,8 @@ struct PackedPlace {
   std::size_t at = 0;  // in bytes
   std::size_t inputs = 0;
   std::size_t outputs = 0;  // padded
+
+  std::size_t panels() const { return (outputs + kPanel - 1) / kPanel; }  // the last may be narrower
 };
 
 // A network's matrices in one piece of memory, in the order in which they were added: best that of their use.
@@ -169,18 +178,24 @@ class PackedMatrices {
                          rows.count);
   }
 
-  // Two products, one of which may have its weights far away.
+  // A product, and beside it another whose weights may come from far away.
   template <std::size_t kMost>
-  void products(const Kernels& kernels, const PackedPlace& one, const Rows<kMost>& its, const PackedPlace& other,
-                const Rows<kMost>& others) const {
+  void product_beside(const Kernels& kernels, const PackedPlace& near, const Rows<kMost>& its,
+                      const PackedPlace& far, const Rows<kMost>& others) const {
     if (its.count == 1 && others.count == 1) {
-      of(kernels).two_products(
-          {weights_.data() + one.at, one.inputs, one.outputs, its.x[0], its.from[0], its.y[0]},
-          {weights_.data() + other.at, other.inputs, other.outputs, others.x[0], others.from[0], others.y[0]});
+      of(kernels).product_beside(
+          {weights_.data() + near.at, near.inputs, near.outputs, its.x[0], its.from[0], its.y[0]},
+          {weights_.data() + far.at, far.inputs, far.outputs, others.x[0], others.from[0], others.y[0]});
     } else {
-      product(kernels, one, its);
-      product(kernels, other, others);
+      product(kernels, near, its);
+      if (others.count) product(kernels, far, others);
     }
+  }
+
+  // The panels `first` to before `last` of a matrix; what it gives begins at the output `first * kPanel`.
+  PackedPlace part(const PackedPlace& matrix, std::size_t first, std::size_t last) const {
+    const std::size_t begin = first * kPanel, end = last < matrix.panels() ? last * kPanel : matrix.outputs;
+    return {matrix.at + size_ * begin * matrix.inputs, matrix.inputs, end - begin};
   }
 
   // y = the sum of some rows of a table

@@ -72,39 +72,44 @@ void product(const Product& p) {
   panels_from<Weight>(p, 0);
 }
 
-// Two whole panels side by side, where the registers hold the sums of both.
-template <class Weight>
-inline void two_panels(const Product& a, const Product& b, std::size_t o) {
+// Some whole panels of one product from `o` on and one of another from `p` on, side by side, where the registers
+// hold all their sums.
+template <std::size_t kNear, class Weight>
+inline void panels_beside(const Product& near, std::size_t o, const Product& far, std::size_t p) {
   using S = Shape<kPanel>;
-  PanelSums<kPanel, Weight> one(a.from + o), other(b.from + o);
-  const Weight* from_one = static_cast<const Weight*>(a.packed) + o * a.inputs;
-  const Weight* from_other = static_cast<const Weight*>(b.packed) + o * b.inputs;
+  using Sums = PanelSums<kPanel, Weight>;
+  const Weight* nears = static_cast<const Weight*>(near.packed) + o * near.inputs;
+  const Weight* second = nears + (kNear - 1) * kPanel * near.inputs;
+  const Weight* fars = static_cast<const Weight*>(far.packed) + p * far.inputs;
+  Sums one(near.from + o), other(near.from + o + (kNear - 1) * kPanel), distant(far.from + p);
+  const auto add = [&](std::size_t chain, std::size_t i) {
+    one.add(chain, near.x[i], nears + i * kPanel);
+    if constexpr (kNear == 2) other.add(chain, near.x[i], second + i * kPanel);
+    distant.add(chain, far.x[i], fars + i * kPanel);
+  };
   std::size_t i = 0;
-  for (; i + S::kChains <= a.inputs; i += S::kChains) {
-    for (std::size_t chain = 0; chain < S::kChains; ++chain, from_one += kPanel, from_other += kPanel) {
-      one.add(chain, a.x[i + chain], from_one);
-      other.add(chain, b.x[i + chain], from_other);
-    }
+  for (; i + S::kChains <= near.inputs; i += S::kChains) {
+    for (std::size_t chain = 0; chain < S::kChains; ++chain) add(chain, i + chain);
   }
-  for (; i < a.inputs; ++i, from_one += kPanel, from_other += kPanel) {
-    one.add(0, a.x[i], from_one);
-    other.add(0, b.x[i], from_other);
-  }
-  one.finish(a.y + o);
-  other.finish(b.y + o);
+  for (; i < near.inputs; ++i) add(0, i);
+  one.finish(near.y + o);
+  if constexpr (kNear == 2) other.finish(near.y + o + kPanel);
+  distant.finish(far.y + p);
 }
 
 template <class Weight>
-void two_products(const Product& a, const Product& b) {
-  std::size_t o = 0;
+void product_beside(const Product& near, const Product& far) {
+  std::size_t o = 0, p = 0;
   if constexpr (kLanes == 16) {
-    const std::size_t least = a.outputs < b.outputs ? a.outputs : b.outputs;
-    if (a.inputs == b.inputs) {
-      for (; o + kPanel <= least; o += kPanel) two_panels<Weight>(a, b, o);
+    const std::size_t panels = near.outputs / kPanel, others = near.inputs == far.inputs ? far.outputs / kPanel : 0;
+    const std::size_t one_by_one = 2 * others > panels ? 2 * others - panels : 0;
+    for (; p + one_by_one < others && o + 2 <= panels; ++p, o += 2) {
+      panels_beside<2, Weight>(near, o * kPanel, far, p * kPanel);
     }
+    for (; p < others && o < panels; ++p, ++o) panels_beside<1, Weight>(near, o * kPanel, far, p * kPanel);
   }
-  panels_from<Weight>(a, o);
-  panels_from<Weight>(b, o);
+  panels_from<Weight>(near, o * kPanel);
+  panels_from<Weight>(far, p * kPanel);
 }
 
 // One panel times several vectors: the chains one after the other, each sum as above.
@@ -181,4 +186,4 @@ void sum_of_rows(const void* table, const std::size_t* rows, std::size_t count, 
 }
 
 template <class Weight>
-constexpr WeightKernels kWeightKernels = {product<Weight>, two_products<Weight>, products<Weight>, sum_of_rows<Weight>};
+constexpr WeightKernels kWeightKernels = {product<Weight>, product_beside<Weight>, products<Weight>, sum_of_rows<Weight>};

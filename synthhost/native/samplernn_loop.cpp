@@ -242,7 +242,7 @@ void SampleRnnLoop::run_perceptron(const SampleRnnVoice* voices, std::size_t cou
   const std::vector<PackedPlace>& upsampling = tiers_[0].upsampling;
   const std::size_t at = voices->state->place_ % upsampling.size();
   if (at == 0) matrices_.product(kernels_, upsampling[0], said_at(0, voices, count));
-  Rows<kTogether> hidden, output;
+  Rows<kTogether> hidden, output, said;
   for (std::size_t v = 0; v < count; ++v) {
     SampleRnnState& state = *voices[v].state;
     float* x = state.x_.data();
@@ -252,16 +252,20 @@ void SampleRnnLoop::run_perceptron(const SampleRnnVoice* voices, std::size_t cou
     hidden.add(x, hidden_bias_.data(), state.gates_.data());
     output.add(state.gates_.data(), output_bias_.data(), state.logits_.data());
   }
+  PackedPlace some, others;  // of no outputs where the lowest tier's frame ends
   if (at + 1 < upsampling.size()) {
-    matrices_.products(kernels_, hidden_, hidden, upsampling[at + 1], said_at(at + 1, voices, count));
-  } else {
-    matrices_.product(kernels_, hidden_, hidden);
+    const PackedPlace& next = upsampling[at + 1];
+    const std::size_t panels = next.panels() * hidden_.outputs / (hidden_.outputs + output_.outputs);
+    some = matrices_.part(next, 0, panels);
+    others = matrices_.part(next, panels, next.panels());
+    said = said_at(at + 1, voices, count);
   }
+  matrices_.product_beside(kernels_, hidden_, hidden, some, said);
   for (std::size_t v = 0; v < count; ++v) {
     float* x = voices[v].state->gates_.data();
     kernels_.rectify(x, x, dim_);
   }
-  matrices_.product(kernels_, output_, output);
+  matrices_.product_beside(kernels_, output_, output, others, said.beyond(some.outputs));
 }
 
 // x = what the latest ids add, each at its place.

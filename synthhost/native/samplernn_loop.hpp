@@ -3,7 +3,7 @@
 //
 // A tier runs at every sample that its span divides, the highest first: bursts that, in the published shape,
 // make every 16th sample cost about seven usual ones and every 64th twelve. What a tier says to the one below is
-// computed where it is heard, a position at a time, which keeps that work out of them.
+// computed a position at a time, one ahead of where it is heard, which keeps that work out of them.
 #pragma once
 
 #include <cstddef>
