@@ -60,7 +60,8 @@ def loop_case(name: str, precision: str) -> LoopCase:
     """Build a network and hold its loop against its layers in torch, which keep their weights in float32.
 
     The loop plays 1024 samples, and both tell what every one of them is drawn from, having heard those
-    before: they agree within 1e-4 of the largest output in float32, and 2e-2 in a reduced precision. Three voices in step are held against each alone, to the bit.
+    before: they agree within 1e-4 of the largest output in float32, and 2e-2 in a reduced precision. Three
+    voices in step are held against each alone, to the bit.
 
     Raises:
         ConfigError: There is no such size or precision, or the trained network is not here.

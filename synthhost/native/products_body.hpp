@@ -186,4 +186,5 @@ void sum_of_rows(const void* table, const std::size_t* rows, std::size_t count, 
 }
 
 template <class Weight>
-constexpr WeightKernels kWeightKernels = {product<Weight>, product_beside<Weight>, products<Weight>, sum_of_rows<Weight>};
+constexpr WeightKernels kWeightKernels = {product<Weight>, product_beside<Weight>, products<Weight>,
+                                          sum_of_rows<Weight>};
