@@ -148,16 +148,27 @@ inline void panel_products(const Weight* panel, std::size_t inputs, std::size_t 
   }
 }
 
+// The same of so many vectors, at most kRows.
+template <std::size_t kWidth, std::size_t kRows, class Weight>
+inline void some_products(const Weight* panel, std::size_t inputs, std::size_t output, const float* const* x,
+                          const float* const* from, float* const* y, std::size_t rows) {
+  if constexpr (kRows > 1) {
+    if (rows < kRows) return some_products<kWidth, kRows - 1>(panel, inputs, output, x, from, y, rows);
+  }
+  panel_products<kWidth, kRows>(panel, inputs, output, x, from, y);
+}
+
+// One panel times all vectors, nearly equally many at once: as many as the registers have room for their sums.
 template <std::size_t kWidth, class Weight>
 inline void panel_of_all(const Weight* panel, std::size_t inputs, std::size_t output, const float* const* x,
                          const float* const* from, float* const* y, std::size_t count) {
-  std::size_t row = 0;
-  for (; row + 4 <= count; row += 4) panel_products<kWidth, 4>(panel, inputs, output, x + row, from + row, y + row);
-  if (row + 2 <= count) {
-    panel_products<kWidth, 2>(panel, inputs, output, x + row, from + row, y + row);
-    row += 2;
+  constexpr std::size_t kMost = 6;
+  const std::size_t tiles = (count + kMost - 1) / kMost;
+  for (std::size_t n = 0, row = 0; n < tiles; ++n) {
+    const std::size_t rows = (count - row + tiles - n - 1) / (tiles - n);
+    some_products<kWidth, kMost>(panel, inputs, output, x + row, from + row, y + row, rows);
+    row += rows;
   }
-  if (row < count) panel_products<kWidth, 1>(panel, inputs, output, x + row, from + row, y + row);
 }
 
 template <class Weight>

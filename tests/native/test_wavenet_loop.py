@@ -263,6 +263,27 @@ def test_voices_together_sound_as_they_do_alone_to_the_bit(level: str, precision
     assert not together[:, samples:].any()
 
 
+@pytest.mark.parametrize("level", processor_levels())
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_however_many_voices_there_are_each_sounds_as_it_does_alone(level: str, precision: str) -> None:
+    draw = np.random.default_rng(8)
+    widths = ((100, 7), (9, 100))  # a whole panel of outputs, a half and a quarter
+    heads = [(draw.standard_normal(shape) / 3.0).astype(np.float32) for shape in widths]
+    plain = arguments(heads=heads, head_biases=[np.zeros(len(head), np.float32) for head in heads])
+    loop = WavenetLoop(**plain, precision=precision, level=level)
+    voices, samples = 8, 20
+    condition = draw.standard_normal((voices, samples, 2)).astype(np.float32)
+    uniforms, nothing = draw.random((voices, samples, 1)), np.empty((voices, samples, 0), np.float32)
+    alone = np.empty((voices, samples), np.float32)
+    for n in range(voices):
+        loop.run(condition[n], uniforms[n], nothing[n], 1.0, loop.new_state(), alone[n])
+    for count in range(1, voices + 1):
+        states, together = [loop.new_state() for _ in range(count)], np.empty((count, samples), np.float32)
+        loop.run_together(condition[:count], uniforms[:count], nothing[:count], 1.0, states, together)
+        np.testing.assert_array_equal(together, alone[:count])
+    assert len(np.unique(alone, axis=0)) == voices
+
+
 def test_voices_that_do_not_fit_together_are_refused() -> None:
     loop = WavenetLoop(**arguments())
     state, out = loop.new_state(), np.empty((2, 4), np.float32)
