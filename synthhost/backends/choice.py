@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from synthhost.backends.native_seam import native_plans
+from synthhost.backends.plan import native_refusal
 from synthhost.core.computing import AUTO, CPU, NATIVE, TORCH, Computed, checked_device
 from synthhost.core.errors import ConfigError
 from synthhost.native.compiled import why_missing
@@ -64,7 +64,7 @@ def native_refusal_of(block: AnyBlock) -> str | None:
     missing = why_missing()
     if missing is not None:
         return missing
-    return native_plans().refusal(block)
+    return native_refusal(block)
 
 
 def _only(name: str, backend: str, because: str, asked: str, place: str) -> Computed:

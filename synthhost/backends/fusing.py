@@ -153,11 +153,11 @@ def _with_rectifiers(operations: list[Op]) -> list[Op]:
     makers: dict[Value, Op] = {}
     kept: list[Op] = []
     for op in operations:
-        maker = makers.get(op.inputs[0]) if isinstance(op, ops.RectifyOp) else None
-        if maker is not None and maker.active is None:
-            assert isinstance(op, ops.RectifyOp)
-            maker.active, maker.slope = op.output, op.by
-            continue
+        if isinstance(op, ops.RectifyOp) and 0.0 <= op.by <= 1.0:  # there it is max(x, by * x)
+            maker = makers.get(op.inputs[0])
+            if maker is not None and maker.active is None:
+                maker.active, maker.slope = op.output, op.by
+                continue
         if isinstance(op, ops.ConvOp | ops.TransposedOp | ops.MixOp | ops.TransposeOp):
             makers[op.output] = op
         kept.append(op)

@@ -100,8 +100,7 @@ class Lowering:
 
     def rectify(self, value: Value, slope: float) -> Value:
         """Return the (leaky) rectifier of a value."""
-        kind = ops.RectifyOp if 0.0 <= slope <= 1.0 else ops.LeakyOp
-        return self.add_once(kind, self.channels[value], value, by=slope)
+        return self.add_once(ops.RectifyOp, self.channels[value], value, by=slope)
 
 
 def lowered(block: AnyBlock, channels: int) -> tuple[Lowering, Value]:

@@ -112,25 +112,27 @@ class NativeRunner:
         """Run all voices over `[batch, bands, frames]`. [render thread]"""
         state.seen_frames += frames.shape[2]
         rows = np.ascontiguousarray(frames.transpose(0, 2, 1))
+        firsts = list(state.noise_made)
         noise = self._noise(state, ending=ending)
-        shares = [
-            (voice, rows[n], noise[n], state.noise_made, out[n, :, None])
-            for n, voice in enumerate(state.voices)
-        ]
-        written = self._run(shares, ending)
-        state.noise_made = [first + noise.shape[2] for first in state.noise_made]
-        return int(written[0])
+        shares = [(voice, rows[n], noise[n], firsts, out[n, :, None]) for n, voice in enumerate(state.voices)]
+        return int(self._run(shares, ending)[0])
 
     def _noise(self, state: NativeState, *, ending: bool) -> NDArray[np.float32]:
-        """Return the noise that the voices' next run needs, `[batch, rows, samples]`. [render thread]"""
-        streams = self._plan.noise_streams
+        """Return the noise that the voices' next run needs, `[batch, rows, samples]`. [render thread]
+
+        Every row begins where it stands; where one goes less far than another, zeros nobody reads follow.
+        """
+        streams, firsts = self._plan.noise_streams, state.noise_made
         if not streams:
             return np.zeros((len(state.voices), 0, 0), np.float32)
         ends = self._plan.native.ends(state.seen_frames, ending)
-        first = state.noise_made[0]
-        count = max(ends[value] for value in self._plan.noise_values) - first
-        drawn = np.stack([state.draws.normals(stream, first, count) for stream in streams], 1)
-        return np.ascontiguousarray(drawn * np.float32(state.temperature), np.float32)
+        state.noise_made = [ends[value] for value in self._plan.noise_values]
+        counts = [end - first for end, first in zip(state.noise_made, firsts, strict=True)]
+        noise = np.zeros((len(state.voices), len(streams), max(counts)), np.float32)
+        for row, (stream, first, count) in enumerate(zip(streams, firsts, counts, strict=True)):
+            noise[:, row, :count] = state.draws.normals(stream, first, count)
+        noise *= np.float32(state.temperature)
+        return noise
 
     def _check_out(self, needed: int, batch: int, state: NativeState, out: Audio) -> None:
         """Refuse an ended stream, another number of voices, or too little room. [render thread]"""

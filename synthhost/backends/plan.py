@@ -12,7 +12,6 @@ from synthhost.backends.lowering import Lowering, NotInPlanError, lowered
 from synthhost.backends.plan_ops import INPUT, Op, Value
 from synthhost.native.compiled import compiled_plans
 from synthhost.streaming.block import AnyBlock
-from synthhost.streaming.window import Window
 
 _NONE = -1  # no stream
 _MOST_FRAMES = 4  # computed at a time at most
@@ -36,8 +35,6 @@ class CompiledPlan:
 
 def native_refusal(block: AnyBlock) -> str | None:
     """Return in a few words why a network cannot be compiled to a plan, or None where it can."""
-    if isinstance(block, Window):
-        return "mode window is not in native plans"
     try:
         lowered(block, block.in_channels or 1)
     except NotInPlanError as error:
@@ -130,10 +127,6 @@ class _Emission:
 
     @_emit.register
     def _(self, op: ops.RectifyOp) -> None:
-        self.native.leaky(*self._one(op), op.by)
-
-    @_emit.register
-    def _(self, op: ops.LeakyOp) -> None:
         self.native.leaky(*self._one(op), op.by)
 
     @_emit.register

@@ -83,7 +83,7 @@ class MixOp(Op):
 
 @dataclass(eq=False, slots=True)
 class RectifyOp(Op):
-    """`max(x, slope * x)`; most of these are computed along with what makes x."""
+    """x where it is positive, else `by * x`; most of these are computed along with what makes x."""
 
     by: float
 
@@ -91,13 +91,6 @@ class RectifyOp(Op):
 @dataclass(eq=False, slots=True)
 class TransposeOp(Op):
     """The same stream in the other layout."""
-
-
-@dataclass(eq=False, slots=True)
-class LeakyOp(Op):
-    """x where it is positive, else `by * x`, whatever `by` is."""
-
-    by: float
 
 
 @dataclass(eq=False, slots=True)

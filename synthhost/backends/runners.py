@@ -5,7 +5,7 @@ from __future__ import annotations
 from synthhost.backends.choice import choose
 from synthhost.backends.graph_runner import GraphRunner
 from synthhost.backends.loop_runner import LoopRunner
-from synthhost.backends.native_seam import native_plans
+from synthhost.backends.native_runner import NativeRunner
 from synthhost.backends.script_runner import ScriptRunner
 from synthhost.backends.torch_runner import TorchRunner
 from synthhost.core.computing import AUTO, CPU, NATIVE
@@ -45,7 +45,7 @@ def make_runner(
         return LoopRunner(spec, playable, controls)
     assert isinstance(playable, Block), type(playable)
     if computed.backend == NATIVE:
-        return native_plans().runner(spec, playable, controls)
+        return NativeRunner(spec, playable, controls)
     if computed.device != CPU:
         return GraphRunner(spec, playable.to(computed.device), controls)
     return TorchRunner(spec, playable, controls)

@@ -54,6 +54,9 @@ inline constexpr std::size_t kColumnBlock = 8;   // channels computed together i
 inline constexpr std::size_t kPrefetched = 1024; // floats of weights that are fetched ahead
 inline constexpr std::size_t kOverrun = 16;      // floats that may be read and written beyond what is asked for
 
+// As many floats as whole vectors hold.
+inline std::size_t whole_lanes(std::size_t count) { return (count + kRowLanes - 1) / kRowLanes * kRowLanes; }
+
 struct ConvKernels {
   std::size_t panel;  // outputs whose weights lie beside each other in `RowsCall::weights`
   void (*rows)(const RowsCall& call);

@@ -12,14 +12,12 @@ namespace {
 // W[output][input][tap], wherever it lies.
 using Weight = std::function<float(std::size_t output, std::size_t input, std::size_t tap)>;
 
-std::size_t rounded(std::size_t count) { return (count + kRowLanes - 1) / kRowLanes * kRowLanes; }
-
 Count floor_of(Count a, Count b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
 
 // Panels of outputs; within one, tap after tap and input after input, its outputs beside each other. The last
 // panel is as narrow as what is left.
 Floats pack_rows(std::size_t outputs, std::size_t inputs, std::size_t taps, std::size_t panel, const Weight& weight) {
-  const std::size_t padded = rounded(outputs);
+  const std::size_t padded = whole_lanes(outputs);
   Floats packed(padded * inputs * taps, 0.0f);
   std::size_t at = 0;
   for (std::size_t first = 0; first < padded;) {
@@ -104,7 +102,7 @@ class Conv : public Weighted {
         span_(static_cast<Count>((weights.taps - 1) * dilation)),
         reflects_(plan.stream(input).edge == Edge::kReflect),
         bias_(weights.bias, weights.bias + weights.outputs) {
-    bias_.resize(rounded(outputs_), 0.0f);
+    bias_.resize(whole_lanes(outputs_), 0.0f);
     const Weight weight = [&](std::size_t o, std::size_t i, std::size_t tap) {
       return weights.values[(o * inputs_ + i) * taps_ + tap];
     };
@@ -169,9 +167,9 @@ class Transposed : public Weighted {
         longer_(longer),
         hold_(std::max<Count>(0, -longer)) {
     const auto phases = static_cast<std::size_t>(stride);
-    const std::size_t each = rows_ ? rounded(outputs_) : 1;  // outputs between phases
+    const std::size_t each = rows_ ? whole_lanes(outputs_) : 1;  // outputs between phases
     const std::size_t sums = rows_ ? phases * each : phases * outputs_;
-    bias_.assign(rounded(sums), 0.0f);
+    bias_.assign(whole_lanes(sums), 0.0f);
     const auto output_of = [&](std::size_t sum) { return rows_ ? sum % each : sum / phases; };
     const auto phase_of = [&](std::size_t sum) { return rows_ ? sum / each : sum % phases; };
     for (std::size_t s = 0; s < sums; ++s) {
@@ -214,7 +212,7 @@ class Transposed : public Weighted {
 
  private:
   std::size_t taps() const { return static_cast<std::size_t>(reach_) + 1; }
-  static std::size_t group_width(std::size_t groups) { return rounded(groups) + kOverrun; }
+  static std::size_t group_width(std::size_t groups) { return whole_lanes(groups) + kOverrun; }
 
   void run_rows(const Plan& plan, PlanState& state, Count first, Count count) const {
     const Count group = (first + padding_) / stride_;

@@ -13,12 +13,10 @@ namespace {
 constexpr std::size_t kVoices = 64;      // that run together at most
 constexpr Count kLongestStart = 1 << 18;  // frames over which a start is followed
 
-std::size_t rounded(std::size_t count) { return (count + kRowLanes - 1) / kRowLanes * kRowLanes; }
-
 // Moments to leave before what is kept, so that what follows begins at a whole vector.
 Count indent(const Stream& stream, Count kept) {
   if (stream.layout == Layout::kTimeMajor) return 0;
-  return static_cast<Count>(rounded(static_cast<std::size_t>(kept))) - kept;
+  return static_cast<Count>(whole_lanes(static_cast<std::size_t>(kept))) - kept;
 }
 
 }  // namespace
@@ -89,9 +87,9 @@ void Plan::add_node(std::unique_ptr<Node> node) {
 
 std::size_t Plan::store(const Floats& weights) {
   if (frames_) throw std::invalid_argument("the plan is sealed.");
-  const std::size_t place = stored_.size();
-  stored_.insert(stored_.end(), weights.begin(), weights.end());
-  stored_.resize(rounded(stored_.size()), 0.0f);
+  const std::size_t place = weights_.size();
+  weights_.insert(weights_.end(), weights.begin(), weights.end());
+  weights_.resize(whole_lanes(weights_.size()), 0.0f);
   return place;
 }
 
@@ -101,9 +99,8 @@ void Plan::seal(int output, std::size_t frames) {
   streams_.at(static_cast<std::size_t>(output));
   frames_ = at_least_one("the number of frames", frames);
   lay_out();
-  weights_ = Memory(stored_.size() + kPrefetched);
-  std::memcpy(weights_.floats(), stored_.data(), stored_.size() * sizeof(float));
-  stored_ = {};
+  weights_.resize(weights_.size() + kPrefetched, 0.0f);
+  weights_.shrink_to_fit();
 }
 
 // How far a node comes when its inputs stand at `ends`, room enough given.
@@ -163,14 +160,14 @@ void Plan::lay_out() {
     // Twice as much as is kept: what is kept must be moved to the front only now and then.
     stream.moments = static_cast<std::size_t>(2 * (most[s] + stream.beyond + stream.tail)) + 2 * kRowLanes;
     const bool rows = stream.layout == Layout::kTimeMajor;
-    stream.width = rounded(rows ? std::max<std::size_t>(stream.channels, 1) : stream.moments + kOverrun);
+    stream.width = whole_lanes(rows ? std::max<std::size_t>(stream.channels, 1) : stream.moments + kOverrun);
     stream.offset = floats_;
-    floats_ += rounded(stream.width * (rows ? stream.moments : stream.channels) + kOverrun);
+    floats_ += whole_lanes(stream.width * (rows ? stream.moments : stream.channels) + kOverrun);
   }
   scratch_offset_ = floats_;
   std::size_t largest = 0;
   for (const auto& node : nodes_) largest = std::max(largest, node->scratch(*this));
-  floats_ += rounded(largest + kOverrun);
+  floats_ += whole_lanes(largest + kOverrun);
 }
 
 Count Plan::kept_from(int index, const PlanState& state) const {
@@ -356,8 +353,15 @@ bool Plan::give(Feed& feed) const {
 }
 
 void Plan::run(std::span<Feed> feeds) const {
-  if (feeds.size() > kVoices) throw std::invalid_argument("more voices at once than run together.");
   const FlushDenormals flushing;
+  while (!feeds.empty()) {
+    const std::size_t together = std::min(feeds.size(), kVoices);
+    run_together(feeds.first(together));
+    feeds = feeds.subspan(together);
+  }
+}
+
+void Plan::run_together(std::span<Feed> feeds) const {
   bool moved = true;
   while (moved) {
     moved = false;

@@ -15,7 +15,6 @@
 
 #include "conv_kernels.hpp"
 #include "kernels.hpp"
-#include "memory.hpp"
 #include "packed.hpp"
 
 namespace synthhost {
@@ -143,7 +142,7 @@ class Plan {
 
   // Keeps weights beside those of the nodes before, as steps read them; they lie at `weights(place)`.
   std::size_t store(const Floats& weights);
-  const float* weights(std::size_t place) const { return weights_.floats() + place; }
+  const float* weights(std::size_t place) const { return weights_.data() + place; }
 
   // Lays out memory for steps of `frames` frames; nothing can be added after it.
   void seal(int output, std::size_t frames);
@@ -172,6 +171,7 @@ class Plan {
   }
 
  private:
+  void run_together(std::span<Feed> feeds) const;
   Count limit(const Node& node, const PlanState& state) const;
   Count kept_from(int stream, const PlanState& state) const;
   Count room(int stream, const PlanState& state) const;
@@ -189,8 +189,7 @@ class Plan {
 
   const Kernels& kernels_;
   const ConvKernels& conv_kernels_;
-  Floats stored_;  // weights, until the plan is sealed
-  Memory weights_;
+  Floats weights_;
   std::vector<Stream> streams_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::size_t frames_ = 0;

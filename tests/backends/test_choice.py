@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from synthhost.backends import choice, native_seam
+from synthhost.backends import choice, runners
 from synthhost.backends.choice import choose
 from synthhost.backends.loop_runner import LoopRunner
-from synthhost.backends.native_seam import NativePlans
 from synthhost.backends.runners import make_runner
 from synthhost.backends.torch_runner import TorchRunner
 from synthhost.core.computing import Computed, asked_for, under
@@ -38,7 +37,8 @@ def refuses_wide(block: Any) -> str | None:
 @pytest.fixture
 def plans(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let native code compute small convolutions."""
-    monkeypatch.setattr(native_seam, "NATIVE_PLANS", NativePlans(refuses_wide, Native))
+    monkeypatch.setattr(choice, "native_refusal", refuses_wide)
+    monkeypatch.setattr(runners, "NativeRunner", Native)
     monkeypatch.setattr(choice, "why_missing", lambda: None)  # whether anything was compiled here
 
 

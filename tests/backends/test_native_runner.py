@@ -21,11 +21,12 @@ from synthhost.streaming.block import AnyBlock
 from synthhost.streaming.conv import Conv, Edge
 from synthhost.streaming.edges import Lead
 from synthhost.streaming.gates import Gate
+from synthhost.streaming.graph import Add, GraphBuilder
 from synthhost.streaming.interpolation import Decimate, Interpolate
-from synthhost.streaming.noise import TEMPERATURE
+from synthhost.streaming.noise import TEMPERATURE, Noise
 from synthhost.streaming.parallel import Branches, Residual
 from synthhost.streaming.pointwise import LeakyReLU, Scale, Tanh
-from synthhost.streaming.repeat import Repeat
+from synthhost.streaming.repeat import Clock, Repeat
 from synthhost.streaming.sequence import Sequence
 from synthhost.streaming.timing import burst_samples, hop_samples, look_ahead_samples, receptive_frames
 from synthhost.streaming.transposed import ConvTranspose
@@ -143,6 +144,35 @@ def test_temperature_scales_noise_like_torch(tiny: Tiny) -> None:
     assert share_of_peak(heard[1], heard[0]) < BOUND
 
 
+def spec_of(block: AnyBlock, bands: int) -> ModelSpec:
+    """Say of a network what it derives."""
+    facts = (hop_samples(block), bands, look_ahead_samples(block), receptive_frames(block))
+    return ModelSpec("own", "none", 8000, *facts, None, "", burst_samples=burst_samples(block))
+
+
+def test_noise_beside_a_late_stream_is_that_of_its_own_moments() -> None:
+    torch.manual_seed(0)
+    graph = GraphBuilder(3)
+    clock = graph.add("clock", Clock(4), graph.input)
+    late = graph.add("late", Conv(1, 1, 9, padding=(4, 4)), graph.add("early", Noise(0), clock))
+    summed = graph.join("sum", Add(), late, graph.add("beside", Noise(1), late))
+    block = graph.build(summed).eval()
+    spec = spec_of(block, 3)
+    runners = TorchRunner(spec, block), NativeRunner(spec, block)
+    frames = frames_of(runners[0], 11)
+    expected, heard = (played(runner, frames, [2, 1]) for runner in runners)
+    assert share_of_peak(heard, expected) < BOUND
+
+
+def test_more_voices_than_run_together_are_voices_alone(tiny: Tiny) -> None:
+    spec, block = tiny("hifigan")
+    native = NativeRunner(spec, block)
+    frames = frames_of(native, 9, batch=70)
+    together = played(native, frames, [4])
+    for voice in (0, 63, 64, 69):
+        assert np.array_equal(played(native, frames[voice : voice + 1], [4])[0], together[voice])
+
+
 def test_an_ended_stream_and_too_little_room_are_refused(tiny: Tiny) -> None:
     spec, block = tiny("hifigan")
     native = NativeRunner(spec, block)
@@ -231,9 +261,7 @@ class Draw:
 def test_random_networks_play_like_torch_in_any_chunking(draw: st.DataObject, cuts: list[int]) -> None:
     torch.manual_seed(draw.draw(st.integers(0, 1000)))
     block = Draw(draw.draw).network().eval()
-    hop = hop_samples(block)
-    facts = (hop, block.in_channels or 1, look_ahead_samples(block), receptive_frames(block))
-    spec = ModelSpec("random", "none", 8000, *facts, None, "", burst_samples=burst_samples(block))
+    spec = spec_of(block, block.in_channels or 1)
     native, torch_runner = NativeRunner(spec, block), TorchRunner(spec, block)
     frames = frames_of(native, draw.draw(st.integers(1, 60)))
     try:

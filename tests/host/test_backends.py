@@ -14,9 +14,8 @@ import torch
 import yaml
 from typer.testing import CliRunner
 
-from synthhost.backends import choice, native_seam
+from synthhost.backends import choice, runners
 from synthhost.backends.cost import StepCost
-from synthhost.backends.native_seam import NativePlans
 from synthhost.backends.torch_runner import TorchRunner
 from synthhost.cli.app import make_app
 from synthhost.core.computing import Computed
@@ -50,7 +49,8 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def native_code(monkeypatch: pytest.MonkeyPatch, refusal: str | None) -> None:
     """Let native code compute every network, or refuse each; whether anything was compiled plays no part."""
-    monkeypatch.setattr(native_seam, "NATIVE_PLANS", NativePlans(lambda _: refusal, Native))
+    monkeypatch.setattr(choice, "native_refusal", lambda _: refusal)
+    monkeypatch.setattr(runners, "NativeRunner", Native)
     monkeypatch.setattr(choice, "why_missing", lambda: None)
 
 
