@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from synthhost.backends.plan import native_refusal
 from synthhost.core.computing import AUTO, CPU, NATIVE, TORCH, Computed, checked_device
 from synthhost.core.errors import ConfigError
+from synthhost.core.options import FLOAT32, INT8
 from synthhost.native.compiled import why_missing
 from synthhost.streaming.autoregressive import Autoregressive
 from synthhost.streaming.block import AnyBlock, Block
@@ -16,7 +19,14 @@ from synthhost.streaming.script import Script
 ASKED = "asked for"
 
 
-def choose(name: str, playable: Playable | Script, backend: str = AUTO, device: str = CPU) -> Computed:
+def choose(
+    name: str,
+    playable: Playable | Script,
+    backend: str = AUTO,
+    device: str = CPU,
+    threads: int = 0,
+    precision: str = FLOAT32,
+) -> Computed:
     """Return what computes a network. A wish is met or refused, and never replaced by something else.
 
     Args:
@@ -24,10 +34,30 @@ def choose(name: str, playable: Playable | Script, backend: str = AUTO, device: 
         playable: The network as it is played.
         backend: "auto", "native" or "torch".
         device: "cpu", "cuda" or "cuda:N".
+        threads: That share a step; 0: one, to begin with.
+        precision: "float32" or "int8"; of an autoregressive network whatever it has.
 
     Raises:
         ConfigError: What is asked for cannot be had, here or with this network.
     """
+    computed = _chosen(name, playable, backend, device, int8=precision == INT8)
+    if computed.backend == NATIVE and isinstance(playable, Block):
+        return replace(computed, threads=max(threads, 1), precision=precision)
+    if precision == INT8:
+        raise ConfigError(
+            f"{name}: 8-bit integers are computed by native code only, not by {computed.backend} on "
+            f"{computed.device} ({computed.reason}). Ask for precision=float32."
+        )
+    if threads > 1:
+        raise ConfigError(
+            f"{name}: it is computed by {computed.backend} on {computed.device} ({computed.reason}), where "
+            "threads share no steps. Ask for threads=0."
+        )
+    return replace(computed, precision=precision)
+
+
+def _chosen(name: str, playable: Playable | Script, backend: str, device: str, *, int8: bool) -> Computed:
+    """Choose back end and device."""
     place = present_device(name, device)
     if isinstance(playable, Script):
         return _only(name, TORCH, "it is a TorchScript program", backend, place)
@@ -43,15 +73,15 @@ def choose(name: str, playable: Playable | Script, backend: str = AUTO, device: 
         if backend == NATIVE:
             raise ConfigError(f"{name}: native code runs on the processor, not on {place}. Ask for torch.")
         return Computed(TORCH, place, ASKED if backend == TORCH else "native code runs on no GPU")
-    return _of_block(name, playable, backend)
+    return _of_block(name, playable, backend, int8=int8)
 
 
-def _of_block(name: str, playable: Playable, backend: str) -> Computed:
+def _of_block(name: str, playable: Playable, backend: str, *, int8: bool) -> Computed:
     """Choose for a network of streaming blocks on the processor."""
     assert isinstance(playable, Block), type(playable)
     if backend == TORCH:
         return Computed(TORCH, CPU, ASKED)
-    refused = native_refusal_of(playable)
+    refused = native_refusal_of(playable, int8=int8)
     if refused is None:
         return Computed(NATIVE, CPU, ASKED if backend == NATIVE else "compiled for this network")
     if backend == NATIVE:
@@ -59,12 +89,12 @@ def _of_block(name: str, playable: Playable, backend: str) -> Computed:
     return Computed(TORCH, CPU, refused)
 
 
-def native_refusal_of(block: AnyBlock) -> str | None:
+def native_refusal_of(block: AnyBlock, *, int8: bool = False) -> str | None:
     """Return in a few words why native code cannot compute a block here, or None where it can."""
     missing = why_missing()
     if missing is not None:
         return missing
-    return native_refusal(block)
+    return native_refusal(block, int8=int8)
 
 
 def _only(name: str, backend: str, because: str, asked: str, place: str) -> Computed:

@@ -45,6 +45,17 @@ class Layouts:
             self.ops.append(op)
             self._turn(op.output, wanted)
 
+    def channels_of(self, value: Value) -> int:
+        """Return how many channels a value has."""
+        return self._lowering.channels[value]
+
+    def new(self, kind: type[Op], channels: int, value: Value, **numbers: int) -> Op:
+        """Return a new operation on a value that keeps its layout and what stands around it."""
+        made = self._lowering.add(kind, channels, value, **numbers)
+        self._lowering.take_edge(value, made)
+        self.channel_major[made] = self.channel_major[value]
+        return self._lowering.ops.pop()
+
     def _wanted(self, op: Op) -> bool:
         """Tell whether an operation should be channel-major, those before it being decided."""
         if isinstance(op, ops.ConvOp | ops.TransposedOp):
@@ -69,11 +80,10 @@ class Layouts:
     def _turn(self, value: Value, wanted: dict[Value, set[bool]]) -> None:
         """Bring a value into the other layout right after it was made, if anyone reads it so."""
         if (not self.channel_major[value]) in wanted.get(value, ()):
-            turned = self._lowering.add(ops.TransposeOp, self._lowering.channels[value], value)
-            self.ops.append(self._lowering.ops.pop())
-            self._lowering.take_edge(value, turned)
-            self.channel_major[turned] = not self.channel_major[value]
-            self._turned[value] = turned
+            turned = self.new(ops.TransposeOp, self.channels_of(value), value)
+            self.channel_major[turned.output] = not self.channel_major[value]
+            self._turned[value] = turned.output
+            self.ops.append(turned)
 
     def _in_layout(self, value: Value, columns: bool) -> Value:
         return value if self.channel_major[value] == columns else self._turned[value]

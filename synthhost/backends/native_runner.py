@@ -14,6 +14,7 @@ from synthhost.backends.torch_runner import check_spec, check_start
 from synthhost.core.arrays import Audio, Features
 from synthhost.core.draws import Draws, SeededDraws
 from synthhost.core.errors import FeatureError
+from synthhost.core.options import FLOAT32, INT8
 from synthhost.core.params import ParamSpec
 from synthhost.core.specs import ModelSpec
 from synthhost.native.compiled import compiled_plans
@@ -47,7 +48,15 @@ class NativeRunner:
     """
 
     def __init__(
-        self, spec: ModelSpec, block: AnyBlock, controls: tuple[ParamSpec, ...] = (), level: str = ""
+        self,
+        spec: ModelSpec,
+        block: AnyBlock,
+        controls: tuple[ParamSpec, ...] = (),
+        level: str = "",
+        *,
+        threads: int = 1,
+        precision: str = FLOAT32,
+        int8_way: str = "",
     ) -> None:
         """Compile a network.
 
@@ -56,14 +65,18 @@ class NativeRunner:
             block: The network; its weights are copied, and it is kept for its timing.
             controls: What its streams can be told.
             level: Of processor; "": the one in use.
+            threads: That work together on a step at most; their number changes no bit.
+            precision: "float32", or "int8" for wide convolutions in 8-bit integers.
+            int8_way: How these are multiplied, by its name; "": the fastest.
         """
         self.spec = spec
         self.controls = controls
         self._block = block.eval()
         check_spec(spec, block)
         check_start(spec, block)
-        self._plan = compile_plan(block, spec.bands, level)
+        self._plan = compile_plan(block, spec.bands, level, int8=precision == INT8, int8_way=int8_way)
         self._run = compiled_plans().run
+        self.threads = compiled_plans().grow_crew(threads)
         self.noise_streams = max(self._plan.noise_streams, default=-1) + 1
         self.uniform_streams = 0
 
@@ -115,7 +128,7 @@ class NativeRunner:
         firsts = list(state.noise_made)
         noise = self._noise(state, ending=ending)
         shares = [(voice, rows[n], noise[n], firsts, out[n, :, None]) for n, voice in enumerate(state.voices)]
-        return int(self._run(shares, ending)[0])
+        return int(self._run(shares, ending, self.threads)[0])
 
     def _noise(self, state: NativeState, *, ending: bool) -> NDArray[np.float32]:
         """Return the noise that the voices' next run needs, `[batch, rows, samples]`. [render thread]

@@ -10,6 +10,7 @@ from synthhost.backends import plan_ops as ops
 from synthhost.backends.fusing import Layouts, fused, uses
 from synthhost.backends.lowering import Lowering, NotInPlanError, lowered
 from synthhost.backends.plan_ops import INPUT, Op, Value
+from synthhost.backends.quantising import quantised
 from synthhost.native.compiled import compiled_plans
 from synthhost.streaming.block import AnyBlock
 
@@ -33,16 +34,18 @@ class CompiledPlan:
     noise_values: tuple[int, ...]
 
 
-def native_refusal(block: AnyBlock) -> str | None:
+def native_refusal(block: AnyBlock, *, int8: bool = False) -> str | None:
     """Return in a few words why a network cannot be compiled to a plan, or None where it can."""
     try:
-        lowered(block, block.in_channels or 1)
+        _operations(*lowered(block, block.in_channels or 1), int8=int8)
     except NotInPlanError as error:
         return str(error)
     return None
 
 
-def compile_plan(block: AnyBlock, channels: int, level: str = "") -> CompiledPlan:
+def compile_plan(
+    block: AnyBlock, channels: int, level: str = "", *, int8: bool = False, int8_way: str = ""
+) -> CompiledPlan:
     """Compile a network.
 
     Several frames are computed at a time where the memory of a state allows it, so that long steps read the
@@ -52,29 +55,42 @@ def compile_plan(block: AnyBlock, channels: int, level: str = "") -> CompiledPla
         block: The network; its weights are copied.
         channels: Of its input.
         level: Of processor; "": the one in use.
+        int8: Whether wide convolutions are computed in 8-bit integers.
+        int8_way: How these are multiplied, by its name; "": the fastest.
 
     Raises:
-        NotInPlanError: A part of the network has no native operation.
+        NotInPlanError: A part of the network has no native operation, or nothing in it is wide enough for
+            8-bit integers.
     """
     for frames in (_MOST_FRAMES, 1):
         lowering, output = lowered(block, channels)
-        emission = _Emission(lowering, Layouts(lowering), output, level)
+        operations, layouts = _operations(lowering, output, int8=int8)
+        plan = compiled_plans().Plan(lowering.channels[INPUT], level, int8_way)
+        emission = _Emission(plan, lowering, layouts, operations, output)
         emission.native.seal(emission.stream(output), frames)
         if emission.native.state_floats <= _MOST_FLOATS:
             break
     return CompiledPlan(emission.native, tuple(lowering.noise_streams), tuple(emission.noise_values))
 
 
+def _operations(lowering: Lowering, output: Value, *, int8: bool) -> tuple[list[Op], Layouts]:
+    """Return what is computed in the end, and the layouts of it."""
+    layouts = Layouts(lowering)
+    operations = fused(layouts.ops, output)
+    return (quantised(operations, layouts) if int8 else operations), layouts
+
+
 class _Emission:
     """Operations handed to the executor, one after the other."""
 
-    def __init__(self, lowering: Lowering, layouts: Layouts, output: Value, level: str) -> None:
-        self.native = compiled_plans().Plan(lowering.channels[INPUT], level)
+    def __init__(
+        self, plan: Any, lowering: Lowering, layouts: Layouts, operations: list[Op], output: Value
+    ) -> None:
+        self.native = plan
         self.noise_values: list[int] = []
         self._lowering, self._layouts = lowering, layouts
         self._streams: dict[Value, int] = {INPUT: 0}
         self.native.set_edge(0, lowering.edge_of(INPUT))
-        operations = fused(layouts.ops, output)
         self._used = uses(operations, output)
         for op in operations:
             self._emit(op)
@@ -108,12 +124,24 @@ class _Emission:
     def _(self, op: ops.ConvOp) -> None:
         x, *others = (self._streams[one] for one in op.inputs)
         first, second = [*others, _NONE, _NONE][:2]
-        numbers = {"dilation": op.dilation, "left": op.left, "right": op.right, "scale": op.scale}
+        numbers = {
+            "dilation": op.dilation,
+            "left": op.left,
+            "right": op.right,
+            "scale": op.scale,
+            "layers": op.layers,
+        }
         self.native.conv(x, op.weight, op.bias, first=first, second=second, **numbers, **self._made(op))
 
     @_emit.register
     def _(self, op: ops.TransposedOp) -> None:
-        numbers = {"stride": op.stride, "padding": op.padding, "longer": op.longer, "scale": op.scale}
+        numbers = {
+            "stride": op.stride,
+            "padding": op.padding,
+            "longer": op.longer,
+            "scale": op.scale,
+            "layers": op.layers,
+        }
         self.native.transposed(self._streams[op.inputs[0]], op.weight, op.bias, **numbers, **self._made(op))
 
     @_emit.register
@@ -124,6 +152,10 @@ class _Emission:
     @_emit.register
     def _(self, op: ops.TransposeOp) -> None:
         self.native.transpose(self._streams[op.inputs[0]], **self._made(op))
+
+    @_emit.register
+    def _(self, op: ops.QuantiseOp) -> None:
+        self.native.quantise(*self._one(op), op.layers)
 
     @_emit.register
     def _(self, op: ops.RectifyOp) -> None:

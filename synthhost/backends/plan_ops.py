@@ -46,6 +46,7 @@ class ConvOp(Op):
         dilation: In moments.
         left: Padding before the start.
         right: Padding after the end.
+        layers: Of 8-bit integers that `inputs[0]` is quantised to; 0: all is float32.
     """
 
     weight: Weights
@@ -54,6 +55,7 @@ class ConvOp(Op):
     left: int
     right: int
     scale: float = 1.0
+    layers: int = 0
 
 
 @dataclass(eq=False, slots=True)
@@ -63,6 +65,7 @@ class TransposedOp(Op):
     Attributes:
         weight: `[in, out, taps]`.
         bias: `[out]`.
+        layers: As of a convolution.
     """
 
     weight: Weights
@@ -71,6 +74,7 @@ class TransposedOp(Op):
     padding: int
     longer: int
     scale: float = 1.0
+    layers: int = 0
 
 
 @dataclass(eq=False, slots=True)
@@ -86,6 +90,13 @@ class RectifyOp(Op):
     """x where it is positive, else `by * x`; most of these are computed along with what makes x."""
 
     by: float
+
+
+@dataclass(eq=False, slots=True)
+class QuantiseOp(Op):
+    """The same stream in 8-bit integers, with a scale for every moment; `channels` counts floats."""
+
+    layers: int
 
 
 @dataclass(eq=False, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from synthhost.core.errors import ConfigError
-from synthhost.core.options import OptionSpec, OptionValue
+from synthhost.core.options import FLOAT32, OptionSpec, OptionValue
 
 AUTO, NATIVE, TORCH = "auto", "native", "torch"
 BACKENDS = (AUTO, NATIVE, TORCH)
@@ -18,7 +18,13 @@ BACKEND = OptionSpec(
     "backend", AUTO, "what computes the model: native (compiled code), torch, or auto", choices=BACKENDS
 )
 DEVICE = OptionSpec("device", CPU, "where the model is computed: cpu, cuda (the first GPU) or cuda:N")
-COMPUTING = (BACKEND, DEVICE)
+THREADS = OptionSpec(
+    "threads",
+    0,
+    "threads that share a step of native code: 0 as many as it needs to keep up, or a number",
+    maximum=64,
+)
+COMPUTING = (BACKEND, DEVICE, THREADS)
 """Options that every model has. They hold for a voice as it is built; a change builds it anew."""
 
 _DEVICE = re.compile(r"cpu|cuda(?::\d{1,2})?")
@@ -32,15 +38,21 @@ class Computed:
         backend: "native" or "torch".
         device: "cpu", or "cuda:N" with the GPU's number.
         reason: Why this one, in a few words.
+        threads: That share its steps at most.
+        precision: Of weights and products: "float32", "float16" or "int8".
     """
 
     backend: str
     device: str
     reason: str
+    threads: int = 1
+    precision: str = FLOAT32
 
     def __str__(self) -> str:
         """Return all of it as a person reads it."""
-        return f"{self.backend} on {self.device} ({self.reason})"
+        more = [f"{self.threads} threads"] if self.threads > 1 else []
+        more += [self.precision] if self.precision != FLOAT32 else []
+        return f"{' '.join((self.backend, *more))} on {self.device} ({self.reason})"
 
     def as_json(self) -> dict[str, Any]:
         """Return a plain mapping."""
@@ -64,7 +76,7 @@ def asked_for(backend: str | None, device: str | None) -> dict[str, OptionValue]
     Raises:
         ConfigError: There is no such back end or device.
     """
-    pairs = zip(COMPUTING, (backend, device), strict=True)
+    pairs = ((BACKEND, backend), (DEVICE, device))
     said = {spec.name: spec.checked(value) for spec, value in pairs if value is not None}
     checked_device(str(said.get(DEVICE.name, CPU)))
     return {name: value for name, value in said.items() if value not in (AUTO, CPU)}

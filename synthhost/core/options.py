@@ -16,6 +16,8 @@ PRECISION = "precision"
 """The option that says how weights are stored."""
 FLOAT32 = "float32"
 """Its default: as they were trained."""
+INT8 = "int8"
+"""Weights and inputs of wide convolutions in 8-bit integers."""
 
 _LONGEST_TEXT = 4000
 _SAID = re.compile(r"(?P<model>.+)\?(?P<options>[a-z_]+=[^?&=]*(?:&[a-z_]+=[^?&=]*)*)", re.DOTALL)
@@ -81,7 +83,9 @@ class OptionSpec:
 
 def precision_option(*reduced: str) -> OptionSpec:
     """Return the option of how weights are stored, for a network that offers these besides float32."""
-    doc = f"how weights are stored: float32 as trained, or rounded to {' or '.join(reduced)}"
+    doc = f"of weights: float32 as trained, or rounded to {' or '.join(reduced)}"
+    if INT8 in reduced:
+        doc += ", as are what goes into wide convolutions"
     return OptionSpec(PRECISION, FLOAT32, doc, choices=(FLOAT32, *reduced))
 
 

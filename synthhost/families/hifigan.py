@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
+from synthhost.core.options import INT8, precision_option
 from synthhost.families.family import Family
 from synthhost.families.hifigan_hyper import HifiganHyper
 from synthhost.families.weights import fill
@@ -79,6 +80,7 @@ FAMILY = Family(
     build=build,
     load_weights=load_weights,
     tensor_names=tensor_names,
+    options=(precision_option(INT8),),
 )
 
 

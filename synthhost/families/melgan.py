@@ -15,7 +15,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from synthhost.core.options import OptionSpec, OptionValue
+from synthhost.core.options import INT8, OptionSpec, OptionValue, precision_option
 from synthhost.families.family import Family
 from synthhost.families.melgan_hyper import MelganHyper
 from synthhost.families.weights import fill
@@ -97,7 +97,7 @@ FAMILY = Family(
     build=build,
     load_weights=load_weights,
     tensor_names=tensor_names,
-    options=(TAIL_FRAMES,),
+    options=(TAIL_FRAMES, precision_option(INT8)),
     play=play,
 )
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
+from synthhost.core.options import INT8, precision_option
 from synthhost.families.family import SEED, TEMPERATURE, Family
 from synthhost.families.parallel_wavegan_hyper import ParallelWaveganHyper
 from synthhost.families.weights import fill
@@ -89,6 +90,7 @@ FAMILY = Family(
     load_weights=load_weights,
     tensor_names=tensor_names,
     controls=(TEMPERATURE, SEED),
+    options=(precision_option(INT8),),
 )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from synthhost.core.options import OptionSpec, OptionValue
+from synthhost.core.options import INT8, OptionSpec, OptionValue, precision_option
 from synthhost.families.noise_schedule import FAST, MAX_STEPS, TRAINING, Betas, kept
 from synthhost.streaming.block import AnyBlock
 from synthhost.streaming.graph import Graph, GraphBuilder, Stream
@@ -58,6 +58,7 @@ OPTIONS = (
         minimum=0,
         maximum=10_000_000,
     ),
+    precision_option(INT8),
 )
 
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from synthhost.core.options import INT8, precision_option
 from synthhost.core.specs import Prior
 from synthhost.families.family import Family
 from synthhost.families.wavegan_hyper import WaveganHyper
@@ -93,4 +94,5 @@ FAMILY = Family(
     tensor_names=tensor_names,
     clip_frames=_clip_frames,
     prior=_prior,
+    options=(precision_option(INT8),),
 )

@@ -15,10 +15,10 @@ from synthhost.backends.choice import choose
 from synthhost.backends.runners import make_runner
 from synthhost.checkpoints.package import Package
 from synthhost.core.arrays import Audio, Features
-from synthhost.core.computing import BACKEND, COMPUTING, CPU, DEVICE, Computed
+from synthhost.core.computing import BACKEND, COMPUTING, CPU, DEVICE, THREADS, Computed
 from synthhost.core.draws import Draws, SeededDraws, TapeDraws
 from synthhost.core.errors import ConfigError, FeatureError
-from synthhost.core.options import OptionSpec, OptionValue, settled
+from synthhost.core.options import FLOAT32, PRECISION, OptionSpec, OptionValue, settled
 from synthhost.core.seams import Reserving, Runner
 from synthhost.core.specs import ModelSpec
 from synthhost.families.family import TEMPERATURE
@@ -324,15 +324,24 @@ def _played(
     manifest = package.manifest
     kind = family(manifest.family)
     backend, device = str(options[BACKEND.name]), str(options[DEVICE.name])
-    own = {name: value for name, value in options.items() if name not in (BACKEND.name, DEVICE.name)}
+    threads, precision = int(options[THREADS.name]), str(options.get(PRECISION, FLOAT32))
+    common = {spec.name for spec in COMPUTING}
+    own = {name: value for name, value in options.items() if name not in common}
     if device != CPU and not isinstance(network, Script):
         network = build_network(package)  # which is moved there; this one may be playing
     read = with_files_read(kind.options, own)
     playable = network if isinstance(network, Script) else kind.play(network, read)
-    computed = choose(manifest.name, playable, backend, device)
-    spec = _spec_of(manifest, playable)
-    chosen = {"backend": computed.backend, "device": computed.device}
-    return playable, make_runner(spec, playable, kind.controls, **chosen), computed
+    computed = choose(manifest.name, playable, backend, device, threads, precision)
+    runner = make_runner(
+        _spec_of(manifest, playable),
+        playable,
+        kind.controls,
+        backend=computed.backend,
+        device=computed.device,
+        threads=threads,
+        precision=precision,
+    )
+    return playable, runner, computed
 
 
 def _spec_of(manifest: Manifest, playable: Playable | Script) -> ModelSpec:

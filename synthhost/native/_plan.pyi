@@ -25,12 +25,13 @@ class Plan:
     Args:
         channels: Of the input; 0 for frames of nothing.
         level: Of processor; "": the one in use.
+        int8_way: How 8-bit integers are multiplied, one of `int8_ways(level)`; "": the fastest.
 
     Raises:
         ValueError: Sizes do not fit; the message names what.
     """
 
-    def __init__(self, channels: int, level: str = "") -> None: ...
+    def __init__(self, channels: int, level: str = "", int8_way: str = "") -> None: ...
     def stream(self, channels: int, channel_major: bool = False, edge: str = "zeros") -> int:
         """Make a stream; its edge, what stands before and after it, is "zeros", "reflect" or "replicate"."""
 
@@ -51,8 +52,18 @@ class Plan:
         raw: int = -1,
         active: int = -1,
         slope: float = 0.0,
+        layers: int = 0,
     ) -> None:
-        """Add a convolution, `weight` `[out, in, taps]`; `first` and `second` are added, then scaled."""
+        """Add a convolution, `weight` `[out, in, taps]`; `first` and `second` are added, then scaled.
+
+        With `layers`, weights are rounded to 8 bits, and the input has so many, written by `quantise`.
+        """
+
+    def quantise(self, input: int, output: int, layers: int) -> None:
+        """Add what makes 8-bit integers of a stream, in 1 layer, or 2 of which the second is finer.
+
+        Its output has `(channels + 3) // 4 + 2` channels for each.
+        """
 
     def transposed(
         self,
@@ -66,8 +77,12 @@ class Plan:
         raw: int = -1,
         active: int = -1,
         slope: float = 0.0,
+        layers: int = 0,
     ) -> None:
-        """Add a transposed convolution, `[in, out, taps]`: n give `n * stride - padding + longer`."""
+        """Add a transposed convolution, `[in, out, taps]`: n give `n * stride - padding + longer`.
+
+        `layers` as for a convolution.
+        """
 
     def mix(
         self, terms: Sequence[tuple[int, float, int]], raw: int = -1, active: int = -1, slope: float = 0.0
@@ -156,6 +171,7 @@ def run(
         tuple[PlanState, NDArray[np.float32], NDArray[np.float32], Sequence[int], NDArray[np.float32]]
     ],
     ending: bool,
+    threads: int = 1,
 ) -> list[int]:
     """Run voices of one plan together, without Python's lock; return how much each wrote.
 
@@ -163,6 +179,8 @@ def run(
         shares: Of every voice: its state; frames `[frames, channels]`; noise `[rows, samples]`; the moments
             that these rows begin with; where outputs go, `[room, channels]`.
         ending: Whether the streams end after these frames.
+        threads: That work together at most, the caller's among them; their number changes no bit. There must
+            be so many (`grow_crew`), and while another thread has them, the caller works alone.
 
     Raises:
         ValueError: Sizes do not fit, or states are of several plans.
@@ -170,3 +188,9 @@ def run(
 
     [render thread]
     """
+
+def grow_crew(threads: int) -> int:
+    """See to it that so many threads can work together, no more than there are cores; return how many can."""
+
+def int8_ways(level: str = "") -> list[str]:
+    """Return how 8-bit integers can be multiplied on a level of this processor, the slowest way first."""

@@ -2,35 +2,15 @@
 
 #include <algorithm>
 #include <cstring>
-#include <functional>
 #include <stdexcept>
+
+#include "row_products.hpp"
 
 namespace synthhost {
 
 namespace {
 
-// W[output][input][tap], wherever it lies.
-using Weight = std::function<float(std::size_t output, std::size_t input, std::size_t tap)>;
-
 Count floor_of(Count a, Count b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
-
-// Panels of outputs; within one, tap after tap and input after input, its outputs beside each other. The last
-// panel is as narrow as what is left.
-Floats pack_rows(std::size_t outputs, std::size_t inputs, std::size_t taps, std::size_t panel, const Weight& weight) {
-  const std::size_t padded = whole_lanes(outputs);
-  Floats packed(padded * inputs * taps, 0.0f);
-  std::size_t at = 0;
-  for (std::size_t first = 0; first < padded;) {
-    const std::size_t width = std::min(panel, padded - first);
-    for (std::size_t tap = 0; tap < taps; ++tap) {
-      for (std::size_t i = 0; i < inputs; ++i, at += width) {
-        for (std::size_t o = first; o < std::min(first + width, outputs); ++o) packed[at + o - first] = weight(o, i, tap);
-      }
-    }
-    first += width;
-  }
-  return packed;
-}
 
 // Blocks of 8 channels, then 4, 2 and 1; within one, tap after tap and input after input.
 Floats pack_columns(std::size_t outputs, std::size_t inputs, std::size_t taps, const Weight& weight) {
@@ -83,6 +63,28 @@ class Weighted : public Node {
 
   int input() const { return inputs[0]; }
 
+  static std::unique_ptr<RowProduct> make_product(Plan& plan, const ProductSizes& sizes, std::size_t layers,
+                                                  const Floats& bias, const Weight& weight) {
+    return layers ? make_int8_row_product(plan, sizes, layers, bias, weight) : make_row_product(plan, sizes, bias, weight);
+  }
+
+  // Cuts time into whole vectors' parts.
+  void share_columns(const ColumnsCall& call, Crew::Shift& shift) const {
+    const std::size_t vectors = (call.count + kRowLanes - 1) / kRowLanes;
+    const std::size_t wanted = worthwhile_parts(shift, call.count * call.outputs * call.taps * call.inputs);
+    const std::size_t parts = std::max<std::size_t>(1, std::min(wanted, vectors / kVectorsEach));
+    shift.share(parts, [&](std::size_t n) {
+      const std::size_t first = vectors * n / parts * kRowLanes;
+      ColumnsCall part = call;
+      part.x += first;
+      part.count = std::min(vectors * (n + 1) / parts * kRowLanes, call.count) - first;
+      part.end = moved(call.end, 0, first);
+      kernels_.columns(part);
+    });
+  }
+
+  static constexpr std::size_t kVectorsEach = 6;  // of a part at least
+
   const ConvKernels& kernels_;
   const Ending ending_;
 };
@@ -106,9 +108,11 @@ class Conv : public Weighted {
     const Weight weight = [&](std::size_t o, std::size_t i, std::size_t tap) {
       return weights.values[(o * inputs_ + i) * taps_ + tap];
     };
-    const Floats packed = rows_ ? pack_rows(outputs_, inputs_, taps_, kernels_.panel, weight)
-                                : pack_columns(outputs_, inputs_, taps_, weight);
-    place_ = plan.store(packed);
+    if (rows_) {
+      product_ = make_product(plan, {outputs_, inputs_, taps_}, weights.layers, bias_, weight);
+    } else {
+      place_ = plan.store(pack_columns(outputs_, inputs_, taps_, weight));
+    }
   }
 
   Count decided(std::size_t input, Count n, bool closed) const override {
@@ -122,26 +126,22 @@ class Conv : public Weighted {
   Count after(std::size_t input) const override { return input > 0 ? 0 : right_; }
 
   void run(const Plan& plan, std::span<const Work> works) const override {
-    for (const Work& work : works) {
-      rows_ ? run_rows(plan, work.state(), work.first, work.count)
-            : run_columns(plan, work.state(), work.first, work.count);
-    }
+    for (const Work& work : works) rows_ ? run_rows(plan, work) : run_columns(plan, work);
   }
 
  private:
-  void run_rows(const Plan& plan, PlanState& state, Count first, Count count) const {
+  void run_rows(const Plan& plan, const Work& work) const {
     const std::size_t width = plan.stream(input()).width;
-    kernels_.rows({.x = plan.at(state, input(), first - left_), .x_stride = width, .tap_stride = width * dilation_,
-                   .weights = plan.weights(place_), .bias = bias_.data(), .taps = taps_, .inputs = inputs_,
-                   .outputs = bias_.size(), .rows = static_cast<std::size_t>(count),
-                   .end = epilogue(plan, state, first)});
+    product_->run(plan, {plan.at(work.state(), input(), work.first - left_), width, width * dilation_},
+                  static_cast<std::size_t>(work.count), epilogue(plan, work.state(), work.first), *work.shift);
   }
 
-  void run_columns(const Plan& plan, PlanState& state, Count first, Count count) const {
-    kernels_.columns({.x = plan.at(state, input(), first - left_), .x_stride = plan.stream(input()).width,
-                      .dilation = dilation_, .weights = plan.weights(place_), .bias = bias_.data(), .taps = taps_,
-                      .inputs = inputs_, .outputs = outputs_, .count = static_cast<std::size_t>(count),
-                      .end = epilogue(plan, state, first)});
+  void run_columns(const Plan& plan, const Work& work) const {
+    share_columns({.x = plan.at(work.state(), input(), work.first - left_), .x_stride = plan.stream(input()).width,
+                   .dilation = dilation_, .weights = plan.weights(place_), .bias = bias_.data(), .taps = taps_,
+                   .inputs = inputs_, .outputs = outputs_, .count = static_cast<std::size_t>(work.count),
+                   .end = epilogue(plan, work.state(), work.first)},
+                  *work.shift);
   }
 
   const bool rows_;
@@ -149,7 +149,8 @@ class Conv : public Weighted {
   const Count left_, right_, span_;
   const bool reflects_;
   Floats bias_;
-  std::size_t place_ = 0;
+  std::unique_ptr<RowProduct> product_;  // of rows
+  std::size_t place_ = 0;                // of columns' weights
 };
 
 // Computed as a convolution of groups: each gives `stride` outputs, all phases of all channels.
@@ -182,9 +183,11 @@ class Transposed : public Weighted {
       return weights.values[(i * outputs_ + o) * weights.taps + from];
     };
     sums_ = sums;
-    const Floats packed = rows_ ? pack_rows(sums, inputs_, taps(), kernels_.panel, weight)
-                                : pack_columns(sums, inputs_, taps(), weight);
-    place_ = plan.store(packed);
+    if (rows_) {
+      product_ = make_product(plan, {sums, inputs_, taps()}, weights.layers, bias_, weight);
+    } else {
+      place_ = plan.store(pack_columns(sums, inputs_, taps(), weight));
+    }
   }
 
   Count decided(std::size_t, Count n, bool closed) const override {
@@ -204,47 +207,44 @@ class Transposed : public Weighted {
   }
 
   void run(const Plan& plan, std::span<const Work> works) const override {
-    for (const Work& work : works) {
-      rows_ ? run_rows(plan, work.state(), work.first, work.count)
-            : run_columns(plan, work.state(), work.first, work.count);
-    }
+    for (const Work& work : works) rows_ ? run_rows(plan, work) : run_columns(plan, work);
   }
 
  private:
   std::size_t taps() const { return static_cast<std::size_t>(reach_) + 1; }
   static std::size_t group_width(std::size_t groups) { return whole_lanes(groups) + kOverrun; }
 
-  void run_rows(const Plan& plan, PlanState& state, Count first, Count count) const {
-    const Count group = (first + padding_) / stride_;
-    const Count groups = (first + count - 1 + padding_) / stride_ - group + 1;
+  void run_rows(const Plan& plan, const Work& work) const {
+    const Count group = (work.first + padding_) / stride_;
+    const Count groups = (work.first + work.count - 1 + padding_) / stride_ - group + 1;
     const Count begin = group * stride_ - padding_;
     const std::size_t width = plan.stream(input()).width;
-    Epilogue end = epilogue(plan, state, begin);
+    Epilogue end = epilogue(plan, work.state(), begin);
     end.raw_stride *= static_cast<std::size_t>(stride_);
     end.active_stride *= static_cast<std::size_t>(stride_);
-    kernels_.rows({.x = plan.at(state, input(), group - reach_), .x_stride = width, .tap_stride = width,
-                   .weights = plan.weights(place_), .bias = bias_.data(), .taps = taps(), .inputs = inputs_,
-                   .outputs = bias_.size(), .rows = static_cast<std::size_t>(groups), .end = end});
+    product_->run(plan, {plan.at(work.state(), input(), group - reach_), width, width},
+                  static_cast<std::size_t>(groups), end, *work.shift);
     if (begin >= 0) return;
     for (const int to : {raw, active}) {  // what is cropped stood where the stream's own edge stands
       if (to == kNone) continue;
       const std::size_t cropped = static_cast<std::size_t>(-begin) * plan.stream(to).width;
-      std::memset(plan.at(state, to, begin), 0, cropped * sizeof(float));
+      std::memset(plan.at(work.state(), to, begin), 0, cropped * sizeof(float));
     }
   }
 
-  void run_columns(const Plan& plan, PlanState& state, Count first, Count count) const {
-    const Count group = (first + padding_) / stride_;
-    const auto groups = static_cast<std::size_t>((first + count - 1 + padding_) / stride_ - group + 1);
+  void run_columns(const Plan& plan, const Work& work) const {
+    const Count group = (work.first + padding_) / stride_;
+    const auto groups = static_cast<std::size_t>((work.first + work.count - 1 + padding_) / stride_ - group + 1);
     const std::size_t width = group_width(groups);
-    float* sums = plan.scratch(state);
+    float* sums = plan.scratch(work.state());
     Epilogue end;
     end.raw = sums;
     end.raw_stride = width;
-    kernels_.columns({.x = plan.at(state, input(), group - reach_), .x_stride = plan.stream(input()).width,
-                      .dilation = 1, .weights = plan.weights(place_), .bias = bias_.data(), .taps = taps(),
-                      .inputs = inputs_, .outputs = sums_, .count = groups, .end = end});
-    interleave(plan, state, sums, width, group * stride_ - padding_, first, count);
+    share_columns({.x = plan.at(work.state(), input(), group - reach_), .x_stride = plan.stream(input()).width,
+                   .dilation = 1, .weights = plan.weights(place_), .bias = bias_.data(), .taps = taps(),
+                   .inputs = inputs_, .outputs = sums_, .count = groups, .end = end},
+                  *work.shift);
+    interleave(plan, work.state(), sums, width, group * stride_ - padding_, work.first, work.count);
   }
 
   // Lays the phases of every channel between each other; `begin` is the moment of the first sum.
@@ -271,12 +271,17 @@ class Transposed : public Weighted {
   const Count reach_, stride_, padding_, longer_, hold_;
   std::size_t sums_ = 0;
   Floats bias_;
-  std::size_t place_ = 0;
+  std::unique_ptr<RowProduct> product_;  // of rows
+  std::size_t place_ = 0;                // of columns' weights
 };
 
 // Refuses sizes that do not fit the streams they are for.
 void check(const Plan& plan, int input, const ConvWeights& weights, const Ending& ending) {
-  expect("the number of a convolution's inputs", weights.inputs, plan.stream(input).channels);
+  const std::size_t wanted = weights.layers ? weights.layers * int8_width(weights.inputs) : weights.inputs;
+  expect("the number of a convolution's inputs", wanted, plan.stream(input).channels);
+  if (weights.layers && plan.stream(input).layout != Layout::kTimeMajor) {
+    throw std::invalid_argument("8-bit integers are multiplied where time is the outer axis.");
+  }
   at_least_one("the number of taps", weights.taps);
   if (ending.raw == kNone && ending.active == kNone) throw std::invalid_argument("a convolution writes nothing.");
   for (const int to : {ending.raw, ending.active, ending.first, ending.second}) {

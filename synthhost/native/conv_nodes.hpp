@@ -12,6 +12,7 @@ struct ConvWeights {
   const float* values = nullptr;  // [outputs, inputs, taps]; transposed: [inputs, outputs, taps]
   const float* bias = nullptr;    // [outputs]
   std::size_t outputs = 0, inputs = 0, taps = 0;
+  std::size_t layers = 0;  // of 8-bit integers that `make_quantise` made of the input; 0: it is of float32
 };
 
 // What is done with the sums of a convolution.
@@ -31,5 +32,8 @@ std::unique_ptr<Node> make_conv(Plan& plan, int input, const ConvWeights& weight
 // n * stride - padding + longer outputs.
 std::unique_ptr<Node> make_transposed(Plan& plan, int input, const ConvWeights& weights, Count stride,
                                       Count padding, Count longer, const Ending& ending);
+
+// 8-bit integers with a scale for every moment, in one layer or two; each takes `int8_width` channels.
+std::unique_ptr<Node> make_quantise(const Plan& plan, int input, int output, std::size_t layers);
 
 }  // namespace synthhost

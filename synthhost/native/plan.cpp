@@ -50,8 +50,10 @@ std::unique_ptr<PlanState> PlanState::copy() const {
   return made;
 }
 
-Plan::Plan(std::size_t channels, ProcessorLevel level)
-    : kernels_(synthhost::kernels(level)), conv_kernels_(synthhost::conv_kernels(level)) {
+Plan::Plan(std::size_t channels, ProcessorLevel level, const std::string& int8_way)
+    : kernels_(synthhost::kernels(level)),
+      conv_kernels_(synthhost::conv_kernels(level)),
+      int8_kernels_(synthhost::int8_kernels(level, int8_way)) {
   add_stream(channels, Layout::kTimeMajor);
 }
 
@@ -271,7 +273,7 @@ Count Plan::limit(const Node& node, const PlanState& state) const {
 }
 
 // Lets a node do all it can for every voice; tells whether anything moved.
-bool Plan::advance(const Node& node, std::span<Feed> feeds) const {
+bool Plan::advance(const Node& node, std::span<Feed> feeds, Crew::Shift& shift) const {
   Work works[kVoices];
   std::size_t busy = 0;
   bool moved = false;
@@ -287,7 +289,7 @@ bool Plan::advance(const Node& node, std::span<Feed> feeds) const {
       for (const int to : {node.raw, node.active}) {
         if (to != kNone) make_room(to, count, state);
       }
-      works[busy++] = {&feed, cursor.end, count};
+      works[busy++] = {&feed, cursor.end, count, &shift};
     } else if (wanted <= 0 && !cursor.closed) {
       bool all = true;
       for (const int from : node.inputs) all = all && state.cursor(from).closed;
@@ -352,21 +354,22 @@ bool Plan::give(Feed& feed) const {
   return decided > 0;
 }
 
-void Plan::run(std::span<Feed> feeds) const {
+void Plan::run(std::span<Feed> feeds, std::size_t threads) const {
   const FlushDenormals flushing;
+  Crew::Shift shift(Crew::of_process(), threads);
   while (!feeds.empty()) {
     const std::size_t together = std::min(feeds.size(), kVoices);
-    run_together(feeds.first(together));
+    run_together(feeds.first(together), shift);
     feeds = feeds.subspan(together);
   }
 }
 
-void Plan::run_together(std::span<Feed> feeds) const {
+void Plan::run_together(std::span<Feed> feeds, Crew::Shift& shift) const {
   bool moved = true;
   while (moved) {
     moved = false;
     for (Feed& feed : feeds) moved = take(feed) || moved;
-    for (const auto& node : nodes_) moved = advance(*node, feeds) || moved;
+    for (const auto& node : nodes_) moved = advance(*node, feeds, shift) || moved;
     for (Feed& feed : feeds) moved = give(feed) || moved;
   }
   for (const Feed& feed : feeds) {

@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "conv_kernels.hpp"
+#include "crew.hpp"
+#include "int8_kernels.hpp"
 #include "kernels.hpp"
 #include "packed.hpp"
 
@@ -98,6 +100,7 @@ struct Work {
   Feed* feed;
   Count first;
   Count count;
+  Crew::Shift* shift;  // who may help
   PlanState& state() const { return *feed->state; }
 };
 
@@ -131,7 +134,8 @@ class Node {
 
 class Plan {
  public:
-  Plan(std::size_t channels, ProcessorLevel level);
+  // `int8_way`: the name of one of the level's `int8_kernels`; "": the fastest.
+  Plan(std::size_t channels, ProcessorLevel level, const std::string& int8_way = "");
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
 
@@ -147,8 +151,9 @@ class Plan {
   // Lays out memory for steps of `frames` frames; nothing can be added after it.
   void seal(int output, std::size_t frames);
 
-  // Runs voices together until all that was given is taken and all that is decided is written.
-  void run(std::span<Feed> feeds) const;
+  // Runs voices together until all that was given is taken and all that is decided is written, on so many
+  // threads at most; their number changes no bit.
+  void run(std::span<Feed> feeds, std::size_t threads = 1) const;
   // How many moments every stream has when `n` frames came.
   std::vector<Count> ends(Count n, bool closed) const;
 
@@ -162,6 +167,7 @@ class Plan {
   const std::vector<std::unique_ptr<Node>>& nodes() const { return nodes_; }
   const Kernels& kernels() const { return kernels_; }
   const ConvKernels& conv_kernels() const { return conv_kernels_; }
+  const Int8Kernels& int8_kernels() const { return int8_kernels_; }
 
   // Where moment `at` of a stream lies.
   float* at(PlanState& state, int stream, Count at) const {
@@ -171,12 +177,12 @@ class Plan {
   }
 
  private:
-  void run_together(std::span<Feed> feeds) const;
+  void run_together(std::span<Feed> feeds, Crew::Shift& shift) const;
   Count limit(const Node& node, const PlanState& state) const;
   Count kept_from(int stream, const PlanState& state) const;
   Count room(int stream, const PlanState& state) const;
   void make_room(int stream, Count count, PlanState& state) const;
-  bool advance(const Node& node, std::span<Feed> feeds) const;
+  bool advance(const Node& node, std::span<Feed> feeds, Crew::Shift& shift) const;
   void advanced(int stream, Count count, PlanState& state) const;
   void fill_lead(int stream, Count before, PlanState& state) const;
   void close(int stream, PlanState& state) const;
@@ -189,6 +195,7 @@ class Plan {
 
   const Kernels& kernels_;
   const ConvKernels& conv_kernels_;
+  const Int8Kernels& int8_kernels_;
   Floats weights_;
   std::vector<Stream> streams_;
   std::vector<std::unique_ptr<Node>> nodes_;

@@ -32,8 +32,8 @@ Edge edge_named(const std::string& name) {
   throw std::invalid_argument("an edge is 'zeros', 'reflect' or 'replicate', not '" + name + "'.");
 }
 
-ConvWeights conv_weights(const Weights3& weight, const Weights1& bias, bool transposed) {
-  ConvWeights made{weight.data(), bias.data(), weight.shape(0), weight.shape(1), weight.shape(2)};
+ConvWeights conv_weights(const Weights3& weight, const Weights1& bias, bool transposed, std::size_t layers) {
+  ConvWeights made{weight.data(), bias.data(), weight.shape(0), weight.shape(1), weight.shape(2), layers};
   if (transposed) std::swap(made.outputs, made.inputs);
   expect("the number of a convolution's biases", bias.size(), made.outputs);
   return made;
@@ -62,7 +62,7 @@ Feed feed_of(PlanState& state, const Frames& frames, const Noise& noise, const s
 
 using Share = std::tuple<PlanState*, Frames, Noise, std::vector<Count>, Out>;
 
-std::vector<std::size_t> run(std::vector<Share> shares, bool ending) {
+std::vector<std::size_t> run(std::vector<Share> shares, bool ending, std::size_t threads) {
   std::vector<Feed> feeds;
   for (auto& [state, frames, noise, noise_first, out] : shares) {
     if (&state->plan() != &std::get<0>(shares.front())->plan()) {
@@ -73,7 +73,7 @@ std::vector<std::size_t> run(std::vector<Share> shares, bool ending) {
   if (feeds.empty()) return {};
   {
     const nb::gil_scoped_release released;
-    feeds.front().state->plan().run(feeds);
+    feeds.front().state->plan().run(feeds, threads);
   }
   std::vector<std::size_t> written;
   for (const Feed& feed : feeds) written.push_back(feed.written);
@@ -93,10 +93,10 @@ NB_MODULE(_plan, module) {
       .def_prop_ro("taken", [](const PlanState& state) { return state.cursor(0).end; });
 
   nb::class_<Plan>(module, "Plan")
-      .def(nb::new_([](std::size_t channels, const std::string& level) {
-             return std::make_shared<Plan>(channels, processor_level_named(level));
+      .def(nb::new_([](std::size_t channels, const std::string& level, const std::string& int8_way) {
+             return std::make_shared<Plan>(channels, processor_level_named(level), int8_way);
            }),
-           "channels"_a, "level"_a = "")
+           "channels"_a, "level"_a = "", "int8_way"_a = "")
       .def(
           "stream",
           [](Plan& plan, std::size_t channels, bool channel_major, const std::string& edge) {
@@ -110,21 +110,24 @@ NB_MODULE(_plan, module) {
       .def(
           "conv",
           [](Plan& plan, int input, const Weights3& weight, const Weights1& bias, std::size_t dilation, Count left,
-             Count right, int first, int second, float scale, int raw, int active, float slope) {
-            plan.add_node(make_conv(plan, input, conv_weights(weight, bias, false), dilation, left, right,
+             Count right, int first, int second, float scale, int raw, int active, float slope, std::size_t layers) {
+            plan.add_node(make_conv(plan, input, conv_weights(weight, bias, false, layers), dilation, left, right,
                                     {first, second, scale, raw, active, slope}));
           },
           "input"_a, "weight"_a, "bias"_a, "dilation"_a, "left"_a, "right"_a, "first"_a = kNone, "second"_a = kNone,
-          "scale"_a = 1.0f, "raw"_a = kNone, "active"_a = kNone, "slope"_a = 0.0f)
+          "scale"_a = 1.0f, "raw"_a = kNone, "active"_a = kNone, "slope"_a = 0.0f, "layers"_a = 0)
       .def(
           "transposed",
           [](Plan& plan, int input, const Weights3& weight, const Weights1& bias, Count stride, Count padding,
-             Count longer, float scale, int raw, int active, float slope) {
-            plan.add_node(make_transposed(plan, input, conv_weights(weight, bias, true), stride, padding, longer,
+             Count longer, float scale, int raw, int active, float slope, std::size_t layers) {
+            plan.add_node(make_transposed(plan, input, conv_weights(weight, bias, true, layers), stride, padding, longer,
                                           {kNone, kNone, scale, raw, active, slope}));
           },
           "input"_a, "weight"_a, "bias"_a, "stride"_a, "padding"_a, "longer"_a, "scale"_a = 1.0f, "raw"_a = kNone,
-          "active"_a = kNone, "slope"_a = 0.0f)
+          "active"_a = kNone, "slope"_a = 0.0f, "layers"_a = 0)
+      .def("quantise", [](Plan& plan, int x, int y, std::size_t layers) {
+        plan.add_node(make_quantise(plan, x, y, layers));
+      })
       .def(
           "mix",
           [](Plan& plan, const std::vector<std::tuple<int, float, std::size_t>>& terms, int raw, int active,
@@ -181,7 +184,16 @@ NB_MODULE(_plan, module) {
       .def_prop_ro("state_floats", &Plan::state_floats)
       .def("new_state", [](std::shared_ptr<Plan> plan) { return std::make_unique<PlanState>(std::move(plan)); });
 
-  module.def("run", &run, "shares"_a, "ending"_a);
+  module.def("run", &run, "shares"_a, "ending"_a, "threads"_a = 1);
+  module.def("grow_crew", [](std::size_t threads) { return Crew::of_process().grow(threads); }, "threads"_a);
+  module.def(
+      "int8_ways",
+      [](const std::string& level) {
+        std::vector<std::string> names;
+        for (const Int8Kernels* one : int8_kernels(processor_level_named(level))) names.push_back(one->name);
+        return names;
+      },
+      "level"_a = "");
 }
 
 }  // namespace synthhost

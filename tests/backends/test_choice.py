@@ -29,8 +29,14 @@ EXTENSION = "synthhost.native._loops"
 class Native(TorchRunner):
     """What would be compiled."""
 
+    def __init__(self, *given: Any, threads: int = 1, precision: str = "float32") -> None:
+        super().__init__(*given)
+        self.threads, self.precision = threads, precision
 
-def refuses_wide(block: Any) -> str | None:
+
+def refuses_wide(block: Any, *, int8: bool = False) -> str | None:
+    if int8 and block.in_channels < 32:
+        return "no convolution in it is wide enough for 8-bit integers"
     return "kernels of 5 taps are not in the native plan" if block.kernel == 5 else None
 
 
