@@ -16,7 +16,6 @@ from bench.case import Case, Player, sound_after_settling
 from synthhost.core.arrays import Audio
 from synthhost.core.errors import SynthhostError
 
-BOUND = 1e-4  # of the peak; float32 in another order of summation stays below 1e-5
 _FEWEST_STEPS = 3  # of one back end in one round, however slow
 _UNTIMED_STEPS = 2  # that bring its weights back into the caches
 
@@ -62,10 +61,11 @@ def contenders(case: Case, backends: Sequence[str], refused: list[str]) -> list[
         try:
             player = BACKENDS[name].player(case)
             error = _error(sound_after_settling(player, case), truth)
-            if error <= BOUND:
+            bound = BACKENDS[name].bound
+            if error <= bound:
                 found.append(Contender(case, name, player, error))
                 continue
-            said = f"its sound is off by {error:.1e} of the peak; more than {BOUND:.0e} is no rounding"
+            said = f"its sound is off by {error:.1e} of the peak; more than {bound:.0e} is no rounding"
         except SynthhostError as failed:
             said = str(failed)
         refused.append(f"{case.name}, {case.chunk_frames} frames, {name}: no figures, {said}.")

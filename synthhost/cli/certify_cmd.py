@@ -63,7 +63,7 @@ def print_certificate(certificate: Certificate, console: Console, sample_rate: i
     threads = f"{certificate.threads} thread{'s' * (certificate.threads != 1)}"
     console.print(
         f"{certificate.model} on {certificate.machine}, torch {certificate.torch}, {threads}, computed by "
-        f"{certificate.backend} on {certificate.device}, weights in {certificate.precision}",
+        f"{certificate.backend} on {certificate.device}, in {certificate.precision}",
         markup=False,
     )
     error = certificate.rounding_error
@@ -80,9 +80,9 @@ def print_certificate(certificate: Certificate, console: Console, sample_rate: i
     )
     if cost := certificate.precision_cost:
         console.print(
-            f"{certificate.precision} against float32, over {cost.samples} samples: what samples are drawn "
-            f"from differs by {-cost.snr_db:.1f} dB; log-mel spectra of the sound by {cost.log_mel:.3f}; "
-            f"those of two seeds by {cost.log_mel_of_seeds:.3f}"
+            f"{certificate.precision} against float32, over {cost.samples} samples: the sound (of "
+            f"autoregressive models what it is drawn from) differs by {-cost.snr_db:.1f} dB; log-mel spectra "
+            f"by {cost.log_mel:.3f}, those of two seeds by {cost.log_mel_of_seeds:.3f}"
         )
     table = Table("frames a step", "median ms", "p99 ms", "of real time", box=None, pad_edge=False)
     for chunk in certificate.costs:

@@ -14,11 +14,12 @@ import torch
 from synthhost.backends.cost import StepCost, cost_per_step, running_state
 from synthhost.checkpoints.package import Package
 from synthhost.core.arrays import Audio, Features
+from synthhost.core.computing import NATIVE
 from synthhost.core.errors import ModelError
-from synthhost.core.options import FLOAT32, PRECISION, OptionValue
+from synthhost.core.options import FLOAT32, OptionValue
 from synthhost.core.seams import Runner
 from synthhost.families.registry import family
-from synthhost.library.certify_features import certifying_features
+from synthhost.library.certify_features import features_for
 from synthhost.library.disturbance import look_ahead_by_disturbance
 from synthhost.library.model import Model, build_network, model_from
 from synthhost.library.number_files import with_files_read
@@ -63,11 +64,13 @@ def certify(
     chunkings = int(np.clip(_RENDERING_S / render_s, 2, CHUNKINGS))
     chunk_error = max(_error(whole, rendered) for rendered in _chunked(model, features, chunkings))
     step("rounding")
-    exact = _in_float64(package, model, features) if render_s < _RENDERING_S / 2.0 else None
+    precision = model.computed.precision
+    exact = None
+    if precision == FLOAT32 and render_s < _RENDERING_S / 2.0:
+        exact = _in_float64(package, model, features)
     rounding_error = None if exact is None else _error(exact, whole)
     step("look-ahead")
     measured = look_ahead_by_disturbance(model)
-    precision = str(model.options.get(PRECISION, FLOAT32))
     if precision != FLOAT32:
         step("precision")
     return Certificate(
@@ -77,7 +80,7 @@ def certify(
         measured_by=version("synthhost"),
         machine=_machine(),
         torch=torch.__version__,
-        threads=torch.get_num_threads(),
+        threads=model.computed.threads if model.computed.backend == NATIVE else torch.get_num_threads(),
         backend=model.computed.backend,  # type: ignore[arg-type]
         device=model.computed.device,
         precision=precision,
@@ -121,13 +124,9 @@ def _pieces(model: Model, pieces: list[Features]) -> Audio:
 
 
 def _features(model: Model, most_frames: int) -> Features:
-    """Return what every model can be measured with, `[bands, frames]`: a voice for mels, else chance."""
+    """Return what a model is measured with, long enough for all it looks back on, if there is time."""
     spec = model.spec
-    frames = spec.clip_frames or max(min(4 * spec.receptive_frames, most_frames), _FEWEST_FRAMES)
-    if spec.mel is not None:
-        return certifying_features(spec.mel, frames)
-    vectors = np.random.default_rng(0).standard_normal((spec.bands, 1 if spec.clip_frames else frames))
-    return np.repeat(vectors.astype(np.float32), frames // vectors.shape[1], axis=1)
+    return features_for(spec, max(min(4 * spec.receptive_frames, most_frames), _FEWEST_FRAMES))
 
 
 def _in_float64(package: Package, model: Model, features: Features) -> Audio | None:

@@ -1,12 +1,24 @@
-"""The mel frames that models are measured with."""
+"""The features that models are measured with."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from synthhost.core.arrays import Features
-from synthhost.core.specs import MelSpec
+from synthhost.core.specs import MelSpec, ModelSpec
 from synthhost.features.mel import mel_spectrogram
+
+
+def features_for(spec: ModelSpec, frames: int) -> Features:
+    """Return what a model can be measured with, `[bands, frames]`: a voice for mels, else chance.
+
+    Of a model that makes clips, one clip's frames of one vector, however many are asked for.
+    """
+    if spec.mel is not None:
+        return certifying_features(spec.mel, frames)
+    frames = spec.clip_frames or frames
+    vectors = np.random.default_rng(0).standard_normal((spec.bands, 1 if spec.clip_frames else frames))
+    return np.repeat(vectors.astype(np.float32), frames // vectors.shape[1], axis=1)
 
 
 def certifying_features(spec: MelSpec, frames: int, seed: int = 0) -> Features:

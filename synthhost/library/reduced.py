@@ -1,4 +1,4 @@
-"""What a reduced precision costs in truth: the same network with its weights rounded and not, compared."""
+"""What a reduced precision costs in truth: the same network in it and in float32, compared."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from synthhost.core.arrays import Audio
 from synthhost.core.errors import ConfigError
-from synthhost.core.options import FLOAT32, PRECISION
+from synthhost.core.options import FLOAT32
 from synthhost.core.specs import MelSpec
 from synthhost.features.mel import mel_spectrogram
-from synthhost.library.certify_features import certifying_features
+from synthhost.library.certify_features import certifying_features, features_for
 from synthhost.library.model import Model
 from synthhost.streaming.autoregressive import Autoregressive, SampleLoop
 
@@ -29,13 +29,15 @@ class PrecisionError:
     """How far a network of reduced precision is from the same one in float32.
 
     Attributes:
-        precision: How its weights are stored.
+        precision: The reduced one.
         samples: How many were compared.
-        snr_db: Of what samples are drawn from, logits or parameters of a distribution, both networks having
-            heard what the one in float32 drew: energy of how that varies over that of the difference, in dB;
-            200 where there is none.
+        snr_db: Energy of the sound over that of the difference, in dB; 200 where there is none. Of an
+            autoregressive network not the sound's, which chance drives apart, but that of what samples are
+            drawn from, logits or parameters of a distribution (how it varies), both networks having heard
+            what the one in float32 drew.
         log_mel: The mean difference of both networks' log-mel spectra, each hearing itself, with one seed.
-        log_mel_of_seeds: The same of the network in float32 with two seeds: what chance alone makes.
+        log_mel_of_seeds: The same of the network in float32 with two seeds: what chance alone makes, 0 where
+            none is used.
     """
 
     precision: str
@@ -46,7 +48,7 @@ class PrecisionError:
 
 
 def precision_error(model: Model, seconds: float = 1.0) -> PrecisionError:
-    """Play an autoregressive network as its option `precision` says and in float32, and compare.
+    """Play a network as its option `precision` says and in float32, and compare.
 
     Args:
         model: The model under its options.
@@ -55,11 +57,13 @@ def precision_error(model: Model, seconds: float = 1.0) -> PrecisionError:
     Raises:
         ConfigError: It is in float32 already.
     """
-    precision = str(model.options.get(PRECISION, FLOAT32))
-    voice = model.playable
-    if precision == FLOAT32 or not isinstance(voice, Autoregressive):
+    precision, voice = model.computed.precision, model.playable
+    if precision == FLOAT32:
         raise ConfigError(f"{model.spec.name} is played in {precision}; there is nothing to compare.")
-    condition = _conditions(model, voice, max(round(seconds * model.spec.sample_rate), FEWEST_SAMPLES))
+    samples = max(round(seconds * model.spec.sample_rate), FEWEST_SAMPLES)
+    if not isinstance(voice, Autoregressive):
+        return _of_sound(model, samples)
+    condition = _conditions(model, voice, samples)
     exact, reduced = voice.loop(precision=FLOAT32), voice.loop()
     sound, heard = _made(exact, condition, 0)
     outputs, other_outputs = _predicted(exact, condition, heard), _predicted(reduced, condition, heard)
@@ -68,6 +72,21 @@ def precision_error(model: Model, seconds: float = 1.0) -> PrecisionError:
         precision,
         len(sound),
         _snr_db(outputs - outputs.mean(axis=0), other_outputs - outputs),
+        _log_mel_distance(sound, other, model.spec.sample_rate),
+        _log_mel_distance(sound, another_seed, model.spec.sample_rate),
+    )
+
+
+def _of_sound(model: Model, samples: int) -> PrecisionError:
+    """Compare what a network of blocks plays."""
+    x = features_for(model.spec, -(-samples // model.spec.hop_samples))
+    exact = model.with_options(precision=FLOAT32)
+    sound, other, another_seed = exact.render(x), model.render(x), exact.render(x, seed=1)
+    truth = sound.astype(np.float64)
+    return PrecisionError(
+        model.computed.precision,
+        len(sound),
+        _snr_db(truth, other - truth),
         _log_mel_distance(sound, other, model.spec.sample_rate),
         _log_mel_distance(sound, another_seed, model.spec.sample_rate),
     )

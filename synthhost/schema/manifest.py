@@ -86,10 +86,11 @@ class ChunkCost(Entry):
 
 
 class PrecisionCost(Entry):
-    """How far a network whose weights are stored with less precision is from the same one in float32."""
+    """How far a network of less precision is from the same one in float32."""
 
     samples: Annotated[int, Field(ge=1)]
-    snr_db: float  # of what samples are drawn from, both having heard the same; 200: no difference
+    # of the sound, or of what samples are drawn from, both having heard the same; 200: no difference
+    snr_db: float
     log_mel: Annotated[float, Field(ge=0)]  # mean difference of what both play, natural logarithm
     log_mel_of_seeds: Annotated[float, Field(ge=0)]  # the same of two seeds in float32: what chance makes
 
@@ -108,7 +109,7 @@ class Certificate(Document):
     threads: Annotated[int, Field(ge=1)]
     backend: Literal["native", "torch"] = "torch"  # what computed it
     device: Line = "cpu"
-    precision: Line = "float32"  # of the weights
+    precision: Line = "float32"  # of weights, and with int8 of what they are multiplied with
     precision_cost: PrecisionCost | None = None  # none in float32
     chunkings: Annotated[int, Field(ge=1)]
     chunk_error: Annotated[float, Field(ge=0)]  # largest difference to one chunk, relative to its peak

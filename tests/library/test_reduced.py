@@ -18,6 +18,7 @@ from synthhost.library import certify as certifying
 from synthhost.library.certify import certify
 from synthhost.library.model import Model
 from synthhost.library.reduced import MOST_SNR_DB, precision_error
+from synthhost.native.compiled import why_missing
 
 SAMPLERNN: dict[str, Any] = {"frame_sizes": [4], "n_rnn": 1, "dim": 16, "q_levels": 32}
 WAVENET: dict[str, Any] = {
@@ -127,3 +128,33 @@ def test_weights_too_large_for_float16_are_refused_with_the_way_out() -> None:
     tensors["sample_level_mlp.hidden.weight"][0, 0] = 1e5
     with pytest.raises(ConfigError, match=r"too large for float16.*Play it with precision=float32"):
         Model(package("samplernn", tensors), {"precision": "float16"})
+
+
+def wide_hifigan() -> Model:
+    """Return a small network whose first stage is wide enough for 8-bit integers."""
+    hyper = {
+        "bands": 8,
+        "upsample_initial_channel": 64,
+        "upsample_rates": [4, 4],
+        "upsample_kernel_sizes": [8, 8],
+        "resblock": "2",
+        "resblock_kernel_sizes": [3],
+        "resblock_dilation_sizes": [[1, 3]],
+    }
+    torch.manual_seed(5)
+    shapes = family("hifigan").tensor_names(family("hifigan").hyper_from_json(hyper))
+    tensors = {
+        name: torch.randn(shape) / max(np.prod(shape[1:]), 9.0) ** 0.5 for name, shape in shapes.items()
+    }
+    read = ReadModel("none", "hifigan", hyper, None, tensors, 16000)
+    made = Package(manifest_for(read, Origin("wide", "CC0-1.0", "a test"), "0" * 64), tensors)
+    return Model(made, {"precision": "int8"})
+
+
+@pytest.mark.skipif(why_missing() is not None, reason="nothing was compiled")
+def test_what_int8_costs_is_measured_on_the_sound() -> None:
+    measured = precision_error(wide_hifigan(), seconds=0.5)
+    assert (measured.precision, measured.samples) == ("int8", 8000)
+    assert 25.0 < measured.snr_db < 60.0
+    assert 0.0 < measured.log_mel < 0.5
+    assert measured.log_mel_of_seeds == 0.0  # no chance in it
