@@ -92,24 +92,30 @@ void int8_tile(const Int8RowsCall& call, std::size_t row, std::size_t output) {
   for (std::size_t n = 0; n < call.taps * call.layers; ++n) {
     const std::size_t tap = n / call.layers;
     const float* x = call.x + row * call.x_stride + tap * call.tap_stride + n % call.layers * width;
-    const std::size_t place = tap * tap_bytes;
     Ints dots[kRow][kVectors];
 #pragma GCC unroll 8
     for (std::size_t r = 0; r < kRow; ++r) {
 #pragma GCC unroll 8
       for (std::size_t v = 0; v < kVectors; ++v) dots[r][v] = splat(-int_at(x + r * call.x_stride + call.groups + 1));
     }
+    // Few pointers, so that every row is one of them plus 0 to 2 strides.
+    const float* at[(kRow + 2) / 3];
+#pragma GCC unroll 8
+    for (std::size_t r = 0; r < kRow; r += 3) at[r / 3] = x + r * call.x_stride;
+    const std::uint8_t* from[kVectors];
+#pragma GCC unroll 8
+    for (std::size_t v = 0; v < kVectors; ++v) from[v] = w[v] + tap * tap_bytes;
     for (std::size_t g = 0; g < call.groups; ++g) {
       Ints column[kVectors];
 #pragma GCC unroll 8
       for (std::size_t v = 0; v < kVectors; ++v) {
-        const std::uint8_t* from = w[v] + place + g * kInt8Lanes * kInt8Group;
-        if constexpr (kRow < kRows) prefetch(from + kFetched);
-        column[v] = load_ints(from);
+        if constexpr (kRow < kRows) prefetch(from[v] + kFetched);
+        column[v] = load_ints(from[v]);
+        from[v] += kInt8Lanes * kInt8Group;
       }
 #pragma GCC unroll 8
       for (std::size_t r = 0; r < kRow; ++r) {
-        const Ints value = splat(int_at(x + r * call.x_stride + g));
+        const Ints value = splat(int_at(at[r / 3] + r % 3 * call.x_stride + g));
 #pragma GCC unroll 8
         for (std::size_t v = 0; v < kVectors; ++v) dots[r][v] = dot4(dots[r][v], column[v], value);
       }
