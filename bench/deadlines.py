@@ -1,7 +1,9 @@
 """Whether every block is on time while a thousand OSC messages a second arrive.
 
 `python -m bench.deadlines --model v3 --seconds 300 --rate 1000`: the shipped default set, played by the model
-on the null clock, with the messages from a process of their own.
+on the null clock, with the messages from a process of their own and a listener to all values and meters.
+`--tracks 3 --busy --seconds 1800` plays three tracks for half an hour beside a program that computes all the
+time.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
@@ -21,6 +23,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bench.company import Meters, busy_process, memory_mb
 from bench.live import live_host, ticks
 from bench.report import print_machine, run, write_json
 from bench.stage import MODEL_HELP, stage
@@ -72,6 +75,11 @@ class Deadlines:
     margin_median_ms: float  # finished sound before the sink, looked at every 20 ms
     margin_least_ms: float
     looks: int
+    tracks: int
+    busy: bool  # whether another process computed all the time
+    heard: int  # values and meters that came to a subscriber
+    memory_first_mb: float  # of engine, control and sink, when a fifth of the time was over
+    memory_last_mb: float  # at the end
 
 
 def measure(
@@ -80,36 +88,54 @@ def measure(
     rate_hz: float = RATE_HZ,
     ahead_ms: float | None = None,
     console: Console | None = None,
+    *,
+    tracks: int = 1,
+    busy: bool = False,
 ) -> Deadlines:
     """Play the default set under a flood of messages and count what was late.
 
-    `ahead_ms` is how far the engine stays before the sink; None: as the host chooses.
+    Args:
+        model: Published size or reference.
+        seconds: How long.
+        rate_hz: Of the messages.
+        ahead_ms: How far the engine stays before the sink; None: as the host chooses.
+        console: Where to tell how it goes.
+        tracks: That play the same.
+        busy: Whether another process computes all the time.
 
     Raises:
         SynthhostError: The model is not there, or a process of the host ended.
     """
     say = (console or Console(stderr=True)).print
     with stage(model) as place:
-        wishes = Wishes(place.default_set(), sink="null", osc_port=0, ahead_ms=ahead_ms)
-        with live_host(wishes, say) as host:
-            return _under_flood(host, model, seconds, rate_hz)
+        wishes = Wishes(place.default_set(tracks), sink="null", osc_port=0, ahead_ms=ahead_ms)
+        with live_host(wishes, say) as host, busy_process() if busy else nullcontext():
+            return _under_flood(host, model, seconds, rate_hz, busy=busy)
 
 
-def _under_flood(host: Supervisor, model: str, seconds: float, rate_hz: float) -> Deadlines:
+def _under_flood(host: Supervisor, model: str, seconds: float, rate_hz: float, *, busy: bool) -> Deadlines:
     status, ring, rate = host.shared.status, host.shared.audio, host.plan.sample_rate
     before = _counts(host)
     margins: list[int] = []
-    with _flood(int(status["osc_port"]), rate_hz, seconds, _addresses(host.description)) as sender:
-        for _ in ticks(host, _LOOK_S, seconds + _GRACE_S):
+    processes = [child.process.pid for child in (host.engine, host.control, host.sink) if child.process]
+    memory_first_mb = 0.0
+    port, addresses = int(status["osc_port"]), _addresses(host.description)
+    with closing(Meters(port)) as meters, _flood(port, rate_hz, seconds, addresses) as sender:
+        for passed_s in ticks(host, _LOOK_S, seconds + _GRACE_S):
             margins.append(ring.write_sample - ring.read_sample)
+            meters.look(passed_s)
+            if not memory_first_mb and passed_s >= seconds / 5.0:
+                memory_first_mb = sum(memory_mb(processes))
             if sender.poll() is not None:
                 break
-        sent = _said(sender)
+        memory_last_mb = sum(memory_mb(processes))
+        sent, heard, asked = _said(sender), meters.heard, meters.asked
     applied = before["commands"] + int(sent["sent"])
     for _ in ticks(host, _LOOK_S, _SETTLE_S):
         if int(status["commands"]) >= applied:
             break
     after = _counts(host)
+    after["messages"] -= asked
     return Deadlines(
         model=model,
         seconds=round(sent["seconds"], 2),
@@ -125,6 +151,11 @@ def _under_flood(host: Supervisor, model: str, seconds: float, rate_hz: float) -
         margin_median_ms=round(samples_to_ms(float(np.median(margins)), rate), 2),
         margin_least_ms=round(samples_to_ms(min(margins), rate), 2),
         looks=len(margins),
+        tracks=len(host.plan.set["tracks"]),
+        busy=busy,
+        heard=heard,
+        memory_first_mb=round(memory_first_mb, 1),
+        memory_last_mb=round(memory_last_mb, 1),
     )
 
 
@@ -174,10 +205,12 @@ def show(measured: Deadlines, console: Console) -> None:
     """Print what was counted."""
     counts = measured.counts
     lost = measured.sent - counts["messages"]
+    beside = ", beside a busy process" if measured.busy else ""
     priority = "real-time priority" if measured.realtime else "no real-time priority"
     console.print(
-        f"Deadlines: the default set played by {measured.model} for {measured.seconds:.1f} s on the null "
-        f"clock, {measured.sent / measured.seconds:.0f} OSC messages a second, {priority}",
+        f"Deadlines: {measured.tracks} x the default track played by {measured.model} for "
+        f"{measured.seconds:.1f} s on the null clock, {measured.sent / measured.seconds:.0f} OSC messages "
+        f"a second, {priority}{beside}",
         highlight=False,
         soft_wrap=True,
     )
@@ -193,6 +226,8 @@ def show(measured: Deadlines, console: Console) -> None:
         ("malformed, rejected, refused", _refusals(counts)),
         ("commands applied", str(counts["commands"])),
         ("sender behind its pace at worst", f"{measured.worst_slip_ms:.2f} ms"),
+        ("values and meters heard", str(measured.heard)),
+        ("memory, from a fifth on", f"{measured.memory_first_mb:.0f} to {measured.memory_last_mb:.0f} MB"),
     ):
         table.add_row(what, value)
     console.print(table)
@@ -226,11 +261,13 @@ def command(
     ahead_ms: Annotated[
         float | None, typer.Option(min=1, max=2000, help="How far the engine stays before the sink.")
     ] = None,
+    tracks: Annotated[int, typer.Option(min=1, max=16, help="That play the same.")] = 1,
+    busy: Annotated[bool, typer.Option("--busy", help="Let another process compute all the time.")] = False,
     json_: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
 ) -> None:
     """Count late blocks under a flood of OSC."""
     begun_s = monotonic()
-    measured = measure(model, seconds, rate, ahead_ms)
+    measured = measure(model, seconds, rate, ahead_ms, tracks=tracks, busy=busy)
     console = Console()
     print_machine(console)
     show(measured, console)

@@ -41,8 +41,11 @@ class Stage:
         (folder / f"{name}.yaml").write_text(dump_yaml(checked.as_json()), encoding="utf-8")
         return name
 
-    def default_set(self) -> str:
-        """Write the shipped default set, played by this stage's model, and return its name.
+    def default_set(self, tracks: int = 1) -> str:
+        """Write the shipped default set, its first track so many times, played by this stage's model.
+
+        Returns:
+            Its name.
 
         Raises:
             ConfigError: The set cannot be read.
@@ -51,10 +54,13 @@ class Stage:
         library = PresetLibrary.of_this_machine()
         placed = library.load_set("default")
         plain = placed.set.as_json()
-        presets = library.presets_of(placed)
-        for track in plain["tracks"]:
-            track["preset"] = {**presets[track["name"]].absolute().as_json(), "model": self.model}
-        return self.write_set("bench-default", {**plain, "name": "bench-default"})
+        first = plain["tracks"][0]
+        preset = {**library.presets_of(placed)[first["name"]].absolute().as_json(), "model": self.model}
+        numbered = [
+            {**first, "name": f"{first['name']}-{number + 1}" if number else first["name"], "preset": preset}
+            for number in range(tracks)
+        ]
+        return self.write_set("bench-default", {**plain, "name": "bench-default", "tracks": numbered})
 
     def written(self, name: str) -> Set:
         """Return a set of this stage with everything in it written out."""
