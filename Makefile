@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 MODEL := hifigan-universal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: live test check format bench soak sanitize setup clean
+.PHONY: live test check format bench soak sanitize arm setup clean
 
 live: $(VENV)/.live
 	@scripts/system-packages live
@@ -41,6 +41,11 @@ sanitize: setup
 	@SYNTHHOST_EXTENSIONS=build/sanitize ASAN_OPTIONS=detect_leaks=0 \
 	  LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
 	  $(BIN)/pytest tests/native tests/backends/test_native_runner.py --timeout 1200 $(ARGS)
+
+# The executor compiled for 64-bit ARM and run by an emulator.
+arm: setup
+	@scripts/system-packages arm
+	@$(BIN)/pytest tests/native/test_aarch64.py --timeout 1200 $(ARGS)
 
 setup: $(VENV)/.dev
 	@scripts/system-packages test
