@@ -15,14 +15,33 @@ _WARM_FRAMES = 16
 _UNTIMED = 2  # steps of a new size, before it is timed
 
 
+TAIL_STEPS = 1000
+"""So few steps must be timed for one in a thousand to be among them."""
+
+
 @dataclass(frozen=True, slots=True)
 class StepCost:
-    """Seconds that one step of `chunk_frames` frames takes, and the seconds of sound it makes."""
+    """Seconds that one step of `chunk_frames` frames takes, and the seconds of sound it makes.
+
+    `p999_seconds` is the longest of all where fewer than `TAIL_STEPS` steps were timed.
+    """
 
     chunk_frames: int
     median_seconds: float
     p99_seconds: float
     chunk_seconds: float
+    p999_seconds: float = 0.0
+    steps: int = 0
+
+    @property
+    def tail_seconds(self) -> float:
+        """Return the longest a step is known to take, but for one in a thousand."""
+        return max(self.p99_seconds, self.p999_seconds)
+
+    @property
+    def tail_name(self) -> str:
+        """Return what `tail_seconds` is: "p99.9", or the longest of so many steps."""
+        return "p99.9" if self.steps >= TAIL_STEPS else f"the longest of {self.steps}"
 
     def rules_out(self, chunk_frames: int) -> bool:
         """Tell whether steps of so many frames cannot keep up either, even if their number cost nothing."""
@@ -67,6 +86,8 @@ def cost_per_step(runner: Runner, chunk_frames: int, repeats: int = 100, running
         float(np.median(seconds)),
         float(np.quantile(seconds, 0.99)),
         chunk_frames * spec.hop_samples / spec.sample_rate,
+        float(np.quantile(seconds, 0.999) if repeats >= TAIL_STEPS else seconds.max()),
+        repeats,
     )
 
 

@@ -14,6 +14,7 @@ from synthhost.cli.computing import BackendOption, ModelDeviceOption
 from synthhost.core.computing import Computed
 from synthhost.core.timebase import samples_to_ms
 from synthhost.host.ledger import ledger_lines
+from synthhost.host.plan import WARN
 from synthhost.host.planning import Wishes, make_plan
 from synthhost.host.supervisor import Supervisor
 
@@ -33,18 +34,30 @@ def command(
     ] = None,
     record: Annotated[Path | None, typer.Option(help="Write stems and journal into this new folder.")] = None,
     seconds: Annotated[float | None, typer.Option("--for", min=0.01, help="Stop after so long.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, max=64, help="Threads a model may use.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Threads a model may use at most.")
+    ] = None,
     ahead_ms: Annotated[
         float | None, typer.Option(min=1, max=2000, help="How far the engine stays ahead of the sink.")
     ] = None,
     timetags: Annotated[str, typer.Option(help="follow or ignore the time tags of OSC bundles.")] = "follow",
     backend: BackendOption = None,
     model_device: ModelDeviceOption = None,
+    admission: Annotated[
+        str, typer.Option(help="What does not keep up is played with a warning (warn) or refused (strict).")
+    ] = WARN,
+    ladder: Annotated[
+        str | None,
+        typer.Option(
+            help="What may be given up to keep up, rung by rung, such as precision=int8,steps=4: of presets "
+            "that declare no ladder."
+        ),
+    ] = None,
 ) -> None:
     """Play a set: models, effects and stems under OSC control, until Ctrl-C."""
     console = Console(stderr=True, soft_wrap=True, markup=False)
     wishes = Wishes(set_, sink, device, out, osc_host, osc_port, record, seconds, threads, ahead_ms, timetags)
-    wishes = replace(wishes, backend=backend, model_device=model_device)
+    wishes = replace(wishes, backend=backend, model_device=model_device, admission=admission, ladder=ladder)
     planned = make_plan(wishes)
     for note in planned.notes:
         console.print(note)
@@ -78,11 +91,14 @@ def _banner(supervisor: Supervisor, console: Console) -> None:
     )
     for reference, model in described["models"].items():
         console.print(
-            f"Model {reference}: {model['chunk_frames']} frames at a time, {model['median_ms']:.1f} ms of "
-            f"work for {model['chunk_ms']:.1f} ms of sound (p99 {model['p99_ms']:.1f} ms)."
+            f"Model {reference}: {model['chunk_frames']} frames at a time on {_threads(model['threads'])}, "
+            f"{model['median_ms']:.1f} ms of work for {model['chunk_ms']:.1f} ms of sound "
+            f"({model['tail']} {model['p999_ms']:.1f} ms)."
         )
     for track, plain in described["tracks"].items():
-        console.print(f"Track {track} is computed by {Computed(**plain['computed'])}.")
+        rungs = len(plain["ladder"])
+        rung = f", on rung {plain['rung']} of {rungs} of its ladder" if rungs else ""
+        console.print(f"Track {track} is computed by {Computed(**plain['computed'])}{rung}.")
     room = "there is room" if 2 * described["model_load"] < 0.95 else "there is no room: it may drop out"
     console.print(
         f"The models need {100 * described['model_load']:.0f} % of one core. "
@@ -91,11 +107,15 @@ def _banner(supervisor: Supervisor, console: Console) -> None:
     for line in ledger_lines(described, plan.sample_rate, float(status["device_latency_ms"])):
         console.print(line)
     for note in described["notes"]:
-        console.print(f"Note: {note}.")
+        console.print(f"Note: {str(note).removesuffix('.')}.")
     console.print(f"OSC on {plan.osc_host} port {int(status['osc_port'])}, UDP and TCP.")
     if plan.record_folder is not None:
         console.print(f"Recording stems and journal into {plan.record_folder}.")
     console.print("Ctrl-C stops.")
+
+
+def _threads(count: int) -> str:
+    return "one thread" if count == 1 else f"{count} threads"
 
 
 def _farewell(supervisor: Supervisor, console: Console) -> None:

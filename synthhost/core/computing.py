@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -80,6 +80,15 @@ def asked_for(backend: str | None, device: str | None) -> dict[str, OptionValue]
     said = {spec.name: spec.checked(value) for spec, value in pairs if value is not None}
     checked_device(str(said.get(DEVICE.name, CPU)))
     return {name: value for name, value in said.items() if value not in (AUTO, CPU)}
+
+
+def on_ladder(preset: dict[str, Any], ladder: Sequence[Mapping[str, OptionValue]]) -> dict[str, Any]:
+    """Return a preset, a plain mapping, with the set's ladder where it declares none itself."""
+    return (
+        {**preset, "ladder": [dict(rung) for rung in ladder]}
+        if ladder and not preset.get("ladder")
+        else preset
+    )
 
 
 def under(preset: Mapping[str, Any], options: Mapping[str, OptionValue]) -> dict[str, Any]:

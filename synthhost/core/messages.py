@@ -119,6 +119,18 @@ class SetOption:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeRung:
+    """Build a track's model anew on another rung of its preset's ladder, then crossfade to it."""
+
+    track: str
+    rung: int  # 0: as the preset says
+    why: str  # for people
+    crossfade_ms: float
+    at_sample: int = NOW
+    origin: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class CommitCue:
     """Crossfade the track to the candidate that was auditioned."""
 
@@ -193,6 +205,7 @@ Command: TypeAlias = (
     | LoadTape
     | LoadPreset
     | SetOption
+    | TakeRung
     | CuePreset
     | CommitCue
     | DropCue
@@ -251,6 +264,7 @@ _KINDS = MappingProxyType(
             LoadTape,
             LoadPreset,
             SetOption,
+            TakeRung,
             CuePreset,
             CommitCue,
             DropCue,

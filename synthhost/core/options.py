@@ -116,9 +116,29 @@ def with_options(model: str, options: Mapping[str, OptionValue]) -> str:
     return f"{model}?{said}"
 
 
-def model_of(preset: Mapping[str, Any]) -> str:
+def options_of(preset: Mapping[str, Any], rung: int | None = None) -> dict[str, OptionValue]:
+    """Return a preset's options as they hold on a rung of its ladder; None: on the one it stands on.
+
+    Rungs add up: each says what it changes of what the ones before it came to. Rung 0 is above the first.
+    """
+    options = dict(preset.get("options") or {})
+    taken = preset.get("rung", 0) if rung is None else rung
+    for step in (preset.get("ladder") or ())[:taken]:
+        options.update(step)
+    return options
+
+
+def model_of(preset: Mapping[str, Any], rung: int | None = None) -> str:
     """Return the model of a preset, a plain mapping, with its options as one reference."""
-    return with_options(preset["model"], preset.get("options") or {})
+    return with_options(preset["model"], options_of(preset, rung))
+
+
+def usable_rungs(
+    ladder: Sequence[Mapping[str, OptionValue]], specs: Sequence[OptionSpec]
+) -> list[dict[str, OptionValue]]:
+    """Return the rungs of which a model has every option: a ladder may be meant for several models."""
+    known = {spec.name for spec in specs}
+    return [dict(rung) for rung in ladder if known.issuperset(rung)]
 
 
 def without_options(reference: str) -> tuple[str, dict[str, OptionValue]]:

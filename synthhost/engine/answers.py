@@ -23,6 +23,7 @@ from synthhost.core.messages import (
     StartRecording,
     StopRecording,
     Sync,
+    TakeRung,
     Trigger,
 )
 
@@ -36,6 +37,7 @@ _ON_A_TRACK = MappingProxyType(
         CuePreset: "cue",
         CommitCue: "cue",
         DropCue: "cue",
+        TakeRung: "rung",
     }
 )
 _ELSEWHERE = MappingProxyType(
@@ -65,6 +67,6 @@ def is_finite(command: Command) -> bool:
         return all(map(math.isfinite, (command.velocity, command.key or 0.0, *(command.latent or ()))))
     if isinstance(command, NoteOff):
         return math.isfinite(command.key)
-    if isinstance(command, LoadPreset | CommitCue | SetOption):
+    if isinstance(command, LoadPreset | CommitCue | SetOption | TakeRung):
         return math.isfinite(command.crossfade_ms)
     return not isinstance(command, PushMel) or bool(np.isfinite(command.frames).all())

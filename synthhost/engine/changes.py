@@ -17,8 +17,9 @@ from synthhost.core.messages import (
     LoadTape,
     SetOption,
     StartRecording,
+    TakeRung,
 )
-from synthhost.core.options import settled
+from synthhost.core.options import options_of, settled
 from synthhost.engine.answers import address_of
 from synthhost.engine.loading import (
     Job,
@@ -33,7 +34,7 @@ from synthhost.engine.loading import (
 )
 from synthhost.engine.track import Track
 
-Change = LoadPreset | SetOption | CuePreset | LoadTape | StartRecording
+Change = LoadPreset | SetOption | TakeRung | CuePreset | LoadTape | StartRecording
 
 MOST_PENDING = 4
 """So many changes of one track may be loading at a time; more would come long after they were asked for."""
@@ -170,6 +171,8 @@ class Changes:
             self._fail(command, _NO_TAPE)
         elif isinstance(command, SetOption):
             return self._option_job(command, track, ticket)
+        elif isinstance(command, TakeRung):
+            return self._rung_job(command, track, ticket)
         else:
             return VoiceJob(ticket, track.body_here(command.body), track.live_values())
         return None
@@ -177,25 +180,55 @@ class Changes:
     def _option_job(self, command: SetOption, track: Track, ticket: int) -> Job | None:
         """Return the job of building what plays anew, where everything stands as it does now."""
         body = track.playing.body
+        given = {**options_of(body), command.option: command.value}
+        if not self._settles(command, track, given):
+            return None
+        left = (body.get("ladder") or [])[
+            body.get("rung", 0) :
+        ]  # what is said by hand is where it starts anew
+        return self._anew(
+            ticket, track, {**body, "options": given, **({"ladder": left, "rung": 0} if left else {})}
+        )
+
+    def _rung_job(self, command: TakeRung, track: Track, ticket: int) -> Job | None:
+        """Return the job of building what plays anew on another rung of its ladder."""
+        body = track.playing.body
+        rungs = len(body.get("ladder") or ())
+        if not 0 <= command.rung <= rungs:
+            self._fail(command, f"the track's present preset has {rungs} rungs, none is {command.rung}")
+            return None
+        if not self._settles(command, track, options_of(body, command.rung)):
+            return None
+        return self._anew(ticket, track, {**body, "rung": command.rung})
+
+    def _settles(self, command: Change, track: Track, given: Mapping[str, Any]) -> bool:
+        """Whether options are such as the track's model has; what is wrong with them is answered."""
         try:
-            given = {**(body.get("options") or {}), command.option: command.value}
             settled(track.playing.option_specs, given, "the track's model")
         except ConfigError as error:
             self._fail(command, str(error))
-            return None
+            return False
+        return True
+
+    @staticmethod
+    def _anew(ticket: int, track: Track, body: dict[str, Any]) -> Job:
         values = {**track.playing.values, **track.live_values()}
-        return VoiceJob(ticket, {**body, "options": given}, values, kept=True)
+        return VoiceJob(ticket, body, values, kept=True)
 
     def _arrive(
-        self, asked: LoadPreset | SetOption | CuePreset, prepared: Prepared, changed: Mapping[str, float]
+        self,
+        asked: LoadPreset | SetOption | TakeRung | CuePreset,
+        prepared: Prepared,
+        changed: Mapping[str, float],
     ) -> None:
         for name, value in changed.items():
-            if isinstance(asked, SetOption) or not name.startswith("fx."):
+            if isinstance(asked, SetOption | TakeRung) or not name.startswith("fx."):
                 prepared.set_param(name, value)
         track = self._tracks[asked.track]
         if isinstance(asked, CuePreset):
             track.audition(prepared)
         else:
+            track.rung_reason = asked.why if isinstance(asked, TakeRung) else ""
             track.swap(prepared, asked.crossfade_ms)
 
     def _put_tape(self, asked: LoadTape, job: Job, tape: Any) -> None:

@@ -32,6 +32,7 @@ from synthhost.core.messages import (
     StopRecording,
     Sync,
     Synced,
+    TakeRung,
     Trigger,
 )
 from synthhost.core.timebase import samples_to_ms
@@ -123,6 +124,7 @@ class Renderer:
             LoadTape: self._changes.ask,
             LoadPreset: self._changes.ask,
             SetOption: self._changes.ask,
+            TakeRung: self._changes.ask,
             CuePreset: self._changes.ask,
             CommitCue: self._commit,
             DropCue: self._drop,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from synthhost.core.arrays import Audio, Features
-from synthhost.core.computing import under
+from synthhost.core.computing import on_ladder, under
 from synthhost.core.messages import NoteOff, Trigger
 from synthhost.core.options import OptionValue
 from synthhost.core.smoothing import Ramp
@@ -69,9 +69,17 @@ class Track:
         loader: Loader,
         sample_rate: int,
         options: Mapping[str, OptionValue] | None = None,
+        ladder: Sequence[Mapping[str, OptionValue]] = (),
     ) -> None:
-        """Begin with a voice; `options` are those of every model on the track, such as its back end."""
+        """Begin with a voice.
+
+        `options` are those of every model on the track, such as its back end; `ladder` is that of presets
+        which declare none.
+        """
         self._options = options or {}
+        self._ladder = ladder
+        self.rung_reason = ""  # why the track plays on its rung of the ladder
+        self.model_seconds = 0.0  # spent in its models so far
         self.name = name
         self.index = index
         self.playing = prepared
@@ -112,12 +120,20 @@ class Track:
 
     def body_here(self, body: dict[str, Any]) -> dict[str, Any]:
         """Return a preset's body as it plays on this track, under the track's options. [render thread]"""
-        return under(body, self._options)
+        return on_ladder(under(body, self._options), self._ladder)
+
+    @property
+    def rungs_left(self) -> int:
+        """Return how many rungs of its preset's ladder are below the one it plays on. [any thread]"""
+        body = self.playing.body
+        return len(body.get("ladder") or ()) - int(body.get("rung", 0))
 
     def take_cost(self) -> float:
         """Return the seconds the track's models took since the last call. [render thread]"""
         retired, self._retired_seconds = self._retired_seconds, 0.0
-        return retired + sum(one.voice.take_cost() for one in self._voices())
+        spent = retired + sum(one.voice.take_cost() for one in self._voices())
+        self.model_seconds += spent
+        return spent
 
     def counters(self) -> dict[str, int]:
         """Return what the playing source held or missed. [render thread]"""
@@ -189,6 +205,7 @@ class Track:
             return False
         self._await(_Arrival(self._cued.prepared, crossfade_ms, self._cued))
         self._cued = None
+        self.rung_reason = ""
         self.revision += 1
         return True
 
@@ -327,6 +344,9 @@ class Track:
             "params": [param.as_json() for param in (*voice.params, *STRIP_PARAMS)],
             "options": [asdict(spec) for spec in playing.option_specs],
             "option_values": dict(playing.options),
+            "ladder": playing.body.get("ladder") or [],
+            "rung": playing.body.get("rung", 0),
+            "rung_reason": self.rung_reason,
             "computed": None if playing.computed is None else playing.computed.as_json(),
             "macros": playing.body.get("macros", []),
             "values": {**playing.values, **self.strip.values},

@@ -1,23 +1,28 @@
-"""Which chunk every model runs at on this machine, and whether there is room for one more voice."""
+"""Which chunk, threads and rung every model plays on here, and whether there is room for one more voice."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from threading import Event
+from typing import Any
 
-from synthhost.core.computing import AUTO, BACKEND, DEVICE, NATIVE, TORCH, Computed
-from synthhost.core.options import with_options, without_options
+from synthhost.core.computing import AUTO, BACKEND, DEVICE, NATIVE, THREADS, TORCH, Computed
+from synthhost.core.options import INT8, PRECISION, with_options, without_options
 from synthhost.core.seams import Runner
 from synthhost.host.chunking import ROOM, Choice, choose_chunk
 from synthhost.host.costs import CostBook
 from synthhost.host.duel import duel, takes_too_long
+from synthhost.host.fitting import Room, cores, fitted, shares_steps
 from synthhost.host.measure import measure_apart
-from synthhost.host.plan import Plan
+from synthhost.host.plan import STRICT, Plan
+from synthhost.host.stalls import StallWitness
+from synthhost.host.verdicts import does_not_keep_up, needs_too_much, what_next
 from synthhost.library.model import Model
 from synthhost.library.shelves import home
 from synthhost.streaming.block import Block
 
-_FULL = 0.95  # of a core: beyond this nothing is left for the rest of the engine
+FULL = 0.95  # of a core: beyond this nothing is left for the rest of the engine
 
 
 class Admission:
@@ -27,6 +32,7 @@ class Admission:
         choices: What was chosen, by the model's reference.
         hashes: The sha256 of the weights it was chosen for, by the same.
         notes: Sentences for the person who plays.
+        stalls: What was seen of the machine standing still while models were measured.
 
     Args:
         plan: Of the run.
@@ -40,6 +46,7 @@ class Admission:
         self.choices: dict[str, Choice] = {}
         self.hashes: dict[str, str] = {}
         self.notes: list[str] = []
+        self.stalls = StallWitness()
         self._plan = plan
         self._playing = playing
         self._tell = tell
@@ -47,20 +54,99 @@ class Admission:
         self._share = ROOM / max(len(plan.set["tracks"]), 1)
         self._book = CostBook(home() / "costs.json")
         self._computed: dict[str, Computed] = {}  # by reference
+        self._fitted: dict[str, Choice] = {}  # by reference, of models not yet asked for by `chunk_of`
 
     def preferred(self, reference: str, model: Model) -> Model:
-        """Return a model on the back end that is faster here, where both can be had and none was asked for.
+        """Return a model on the back end that is faster here and on as many threads as it needs.
 
-        They are timed before the show, which is remembered; during it only what is remembered counts.
+        What was asked for is kept. It is measured before the show, which is remembered; during it only what
+        is remembered counts.
         """
         model = self._faster(reference, model)
-        self._computed[reference] = model.computed
+        self._computed[reference] = replace(model.computed, threads=1)  # costs are kept by this name
+        if not shares_steps(model) or self._playing():
+            found = self._book.find(*self._key(reference, model.runner)) if shares_steps(model) else None
+            if found is not None and found.threads > 1:
+                reason = model.computed.reason
+                model = model.with_options(threads=found.threads)
+                model.computed = replace(model.computed, reason=reason)
+            return model
+        with self.stalls.beside():
+            model, self._fitted[reference] = fitted(model, self._room(reference))
         return model
+
+    def chunk_of(self, reference: str, runner: Runner) -> int:
+        """Return how many frames a model takes at a time, measured once a run."""
+        return self.measured(reference, runner).chunk_frames
+
+    def measured(self, reference: str, runner: Runner) -> Choice:
+        """Return what was chosen for a model, measured once a run."""
+        if reference not in self.choices:
+            self.choices[reference] = self._choose(reference, runner)
+            self.hashes[reference] = runner.spec.sha256
+        return self.choices[reference]
+
+    def stop(self) -> None:
+        """Break off a measurement that is going on elsewhere. [any thread]"""
+        self._ending.set()
+
+    def load(self, references: Iterable[str]) -> float:
+        """Return the share of one core that voices of these models need together."""
+        return sum(self.choices[one].real_time_factor for one in references if one in self.choices)
+
+    def verdicts(self, playing: list[str], *, left: bool) -> list[str]:
+        """Return a sentence for each thing that does not keep up; none when all do.
+
+        Args:
+            playing: The models of all tracks.
+            left: Whether a rung is left on a track's ladder.
+        """
+        slow = [
+            one for one in dict.fromkeys(playing) if one in self.choices and not self.choices[one].keeps_up
+        ]
+        said = [does_not_keep_up(one, self.choices[one], self.most_threads) for one in slow]
+        together = self.load(playing)
+        if not said and together > FULL:
+            said.append(needs_too_much(together, len(playing)))
+        coming = what_next(strict=self._plan.admission == STRICT, left=left)
+        return [f"{one} {coming}" for one in said]
+
+    def room_note(self, playing: list[str], newcomer: str) -> str | None:
+        """Return a sentence when there is no room for one more voice beside those that play."""
+        together = self.load([*playing, newcomer])
+        if newcomer not in self.choices or together <= FULL:
+            return None
+        need = f"{100 * together:.0f} % of one core"
+        return f"{newcomer} beside what plays needs {need}: expect gaps while both sound."
+
+    def models(self) -> dict[str, dict[str, Any]]:
+        """Return what every model runs at and costs, for people and machines to read."""
+        return {
+            reference: {
+                "chunk_frames": choice.chunk_frames,
+                "threads": choice.threads,
+                "median_ms": 1000.0 * choice.cost.median_seconds,
+                "p99_ms": 1000.0 * choice.cost.p99_seconds,
+                "p999_ms": 1000.0 * choice.cost.tail_seconds,
+                "tail": choice.cost.tail_name,
+                "chunk_ms": 1000.0 * choice.cost.chunk_seconds,
+                "real_time_factor": choice.real_time_factor,
+                "keeps_up": choice.keeps_up,
+            }
+            for reference, choice in self.choices.items()
+        }
+
+    @property
+    def most_threads(self) -> int:
+        """Return how many threads may share a step where none are asked for."""
+        return self._plan.most_threads or cores()
 
     def _faster(self, reference: str, model: Model) -> Model:
         spec, threads = model.spec, self._plan.threads
         asked = model.options[BACKEND.name] != AUTO
         if asked or model.computed.backend != NATIVE or not isinstance(model.playable, Block):
+            return model
+        if _only_native(model):
             return model
         found = self._book.find_duel(spec.sha256, _options_of(reference), threads)
         rival = None
@@ -75,69 +161,43 @@ class Admission:
         model.computed = found.outcome
         return model
 
-    def chunk_of(self, reference: str, runner: Runner) -> int:
-        """Return how many frames a model takes at a time, measured once a run."""
-        if reference not in self.choices:
-            choice = self._choose(reference, runner)
-            self.hashes[reference] = runner.spec.sha256
-            self.choices[reference] = choice
-            if not choice.keeps_up:
-                self.notes.append(
-                    f"{runner.spec.name} needs {choice.real_time_factor:.2f} of real time on this machine: "
-                    "it will drop out. Use a smaller model or more threads."
-                )
-        return self.choices[reference].chunk_frames
-
-    def stop(self) -> None:
-        """Break off a measurement that is going on elsewhere. [any thread]"""
-        self._ending.set()
-
-    def load(self, references: Iterable[str]) -> float:
-        """Return the share of one core that voices of these models need together."""
-        return sum(self.choices[one].real_time_factor for one in references if one in self.choices)
-
-    def room_note(self, playing: list[str], newcomer: str) -> str | None:
-        """Return a sentence when there is no room for one more voice beside those that play."""
-        together = self.load([*playing, newcomer])
-        if newcomer not in self.choices or together <= _FULL:
-            return None
-        need = f"{100 * together:.0f} % of one core"
-        return f"{newcomer} beside what plays needs {need}: expect gaps while both sound."
-
-    def models(self) -> dict[str, dict[str, float]]:
-        """Return what every model runs at and costs, for people and machines to read."""
-        return {
-            reference: {
-                "chunk_frames": choice.chunk_frames,
-                "median_ms": 1000.0 * choice.cost.median_seconds,
-                "p99_ms": 1000.0 * choice.cost.p99_seconds,
-                "chunk_ms": 1000.0 * choice.cost.chunk_seconds,
-                "real_time_factor": choice.real_time_factor,
-            }
-            for reference, choice in self.choices.items()
-        }
-
     def _choose(self, reference: str, runner: Runner) -> Choice:
         """Measure before the show; during it take what is remembered, or have it measured elsewhere."""
-        fixed, computed = self._plan.chunk_frames.get(reference), self._computed.get(reference)
-        how = _options_of(reference)
-        if computed is not None:
-            how = f"{how} {computed.backend} {computed.device}"
-        key = (runner.spec.sha256, how, self._plan.threads)
-        if not self._playing():
-            choice = choose_chunk(runner, self._share, fixed)
+        key = self._key(reference, runner)
+        if reference in self._fitted:
+            choice = self._fitted.pop(reference)
+        elif not self._playing():
+            room = self._room(reference)
+            with self.stalls.beside():
+                choice = choose_chunk(runner, room.share, room.fixed, room.stalled_s)
         else:
-            choice = self._book.find(*key) or self._measure_apart(reference, computed, fixed)
+            choice = self._book.find(*key) or self._measure_apart(reference)
         self._book.keep(*key, choice)
         return choice
 
-    def _measure_apart(self, reference: str, computed: Computed | None, fixed: int | None) -> Choice:
+    def _key(self, reference: str, runner: Runner) -> tuple[str, str, int]:
+        how, computed = _options_of(reference), self._computed.get(reference)
+        if computed is not None:
+            how = f"{how} {computed.backend} {computed.device}"
+        return runner.spec.sha256, how, self._plan.threads
+
+    def _room(self, reference: str) -> Room:
+        fixed = self._plan.chunk_frames.get(reference)
+        return Room(self._share, fixed, self.most_threads, lambda: self.stalls.stall_s)
+
+    def _measure_apart(self, reference: str) -> Choice:
         self._tell(f"measuring {reference} on this machine ...")
         name, options = without_options(reference)
+        computed, fixed = self._computed.get(reference), self._plan.chunk_frames.get(reference)
         if computed is not None:
             options = {**options, BACKEND.name: computed.backend, DEVICE.name: computed.device}
         exact = with_options(name, options)
         return measure_apart(exact, self._share, fixed, self._plan.threads, self._ending.is_set)
+
+
+def _only_native(model: Model) -> bool:
+    """Whether a model is asked for in a way that torch cannot compute."""
+    return model.options[THREADS.name] > 1 or model.options.get(PRECISION) == INT8  # type: ignore[operator]
 
 
 def _options_of(reference: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from synthhost.core.computing import asked_for, under
+from synthhost.core.computing import asked_for, on_ladder, under
 from synthhost.core.messages import Event
 from synthhost.core.seams import Runner
 from synthhost.effects.limiter import Limiter
@@ -57,8 +57,9 @@ def make_renderer(
     tracks = []
     for index, part in enumerate(parts.tracks):
         options = asked_for(part.backend, part.device)
-        prepared = factory.build(under(plan.set["tracks"][index]["preset"], options), index, None)
-        track = Track(part.name, index, prepared, loader, plan.sample_rate, options)
+        body = on_ladder(under(plan.set["tracks"][index]["preset"], options), parts.ladder)
+        prepared = factory.build(body, index, None)
+        track = Track(part.name, index, prepared, loader, plan.sample_rate, options, parts.ladder)
         for name in ("gain_db", "pan", "mute", "solo"):
             track.strip.set_param(name, float(getattr(part, name)))
         tracks.append(track)

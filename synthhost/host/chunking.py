@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from synthhost.backends.cost import StepCost, cost_per_step, running_state
+from synthhost.backends.cost import TAIL_STEPS, StepCost, cost_per_step, running_state
 from synthhost.core.seams import Runner
 from synthhost.core.specs import ModelSpec
 
@@ -13,18 +14,25 @@ ROOM = 0.75  # the share of one core's time that all models together may need
 CLIPS_AT_ONCE = 4
 """So many clips of a model that makes clips are taken to sound, and to begin, at the same time."""
 
-_REPEATS_S = 0.6  # how long one chunk size is measured
+_LOOK_S = 0.15  # how long a chunk size is looked at first
+_LOOK_STEPS = 60
 _FEWEST_REPEATS = 5
+_TAIL_S = 1.0  # how long a chunk that fits is timed for its p99.9; half as long after each that failed
+    1.2  # how long the steps of the chunk that fits are timed, for their p99.9: with all looks two seconds
+)
+_MOST_STEPS = 4 * TAIL_STEPS
 _MARGIN_MS = 4.0
+_FULL = 0.95  # of a core: beyond this nothing is left for the rest of the engine
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The chunk a model runs at here, with what that costs."""
+    """The chunk a model runs at here and the threads that share its steps, with what that costs."""
 
     chunk_frames: int
     cost: StepCost
     keeps_up: bool
+    threads: int = 1
 
     @property
     def real_time_factor(self) -> float:
@@ -32,46 +40,82 @@ class Choice:
         return self.cost.median_seconds / self.cost.chunk_seconds
 
 
-def measure(runner: Runner, chunk_frames: int) -> StepCost:
-    """Time a chunk size for about half a second; of a model that makes clips, what several of them need."""
+def measure(
+    runner: Runner, chunk_frames: int, lasting_s: float = _LOOK_S, most: int = _LOOK_STEPS
+) -> StepCost:
+    """Time a chunk size for about so long; of a model that makes clips, what several of them need."""
     running = running_state(runner, chunk_frames)
     first = cost_per_step(runner, chunk_frames, 3, running)
-    repeats = min(max(int(_REPEATS_S / max(first.median_seconds, 1e-4)), _FEWEST_REPEATS), 60)
+    repeats = min(max(int(lasting_s / max(first.median_seconds, 1e-4)), _FEWEST_REPEATS), most)
     cost = cost_per_step(runner, chunk_frames, repeats, running)
     return _of_clips(cost, runner.spec) if runner.spec.clip_frames else cost
+
+
+def measure_tail(runner: Runner, chunk_frames: int) -> StepCost:
+    """Time so many steps of a chunk size, within a bounded time, that one in a thousand is among them."""
+    return measure(runner, chunk_frames, _TAIL_S, _MOST_STEPS)
 
 
 def _of_clips(cost: StepCost, spec: ModelSpec) -> StepCost:
     """Return what clips need together: at best a step each, at worst the end of one, which is many steps."""
     end = 1.0 + spec.look_ahead_samples / (cost.chunk_frames * spec.hop_samples)
-    worst_seconds = max(end, CLIPS_AT_ONCE) * cost.p99_seconds
-    return replace(cost, median_seconds=CLIPS_AT_ONCE * cost.median_seconds, p99_seconds=worst_seconds)
+    worst = max(end, CLIPS_AT_ONCE)
+    return replace(
+        cost,
+        median_seconds=CLIPS_AT_ONCE * cost.median_seconds,
+        p99_seconds=worst * cost.p99_seconds,
+        p999_seconds=worst * cost.p999_seconds,
+    )
 
 
-def choose_chunk(runner: Runner, share: float, fixed: int | None = None) -> Choice:
-    """Return the smallest chunk that keeps up within a share of a core, or the cheapest if none does."""
+def choose_chunk(
+    runner: Runner, share: float, fixed: int | None = None, stalled_s: Callable[[], float] = lambda: 0.0
+) -> Choice:
+    """Return the smallest chunk that keeps up within a share of a core, or the cheapest if none does.
+
+    Its median step fits the share, and its p99.9 its own sound's time. A stall of the machine is no cost of
+    the step: it comes at any chunk size, and the ring holds it; so as much is forgiven the p99.9.
+
+    Args:
+        runner: Of the model.
+        share: Of one core's time.
+        fixed: The chunk in frames, where there is no choice.
+        stalled_s: Says how long the machine stood still meanwhile, at p99.9.
+    """
     if fixed is not None:
-        cost = measure(runner, fixed)
+        cost = measure_tail(runner, fixed)
         return Choice(fixed, cost, cost.median_seconds <= cost.chunk_seconds)
     tried: list[StepCost] = []
     for chunk in CHUNKS:
         chunk_frames = chunk * runner.spec.chunk_unit
         cost = measure(runner, chunk_frames)
+        if _fits(cost, share, stalled_s()):
+            cost = measure_tail(runner, chunk_frames)
+            if _fits(cost, share, stalled_s()):
+                return Choice(chunk_frames, cost, keeps_up=True)
         tried.append(cost)
-        if cost.median_seconds <= share * cost.chunk_seconds and cost.p99_seconds <= cost.chunk_seconds:
-            return Choice(chunk_frames, cost, keeps_up=True)
         if cost.rules_out(CHUNKS[-1] * runner.spec.chunk_unit):
             break
     cheapest = min(tried, key=lambda cost: cost.median_seconds / cost.chunk_seconds)
-    return Choice(cheapest.chunk_frames, cheapest, cheapest.median_seconds <= 0.95 * cheapest.chunk_seconds)
+    return Choice(cheapest.chunk_frames, cheapest, cheapest.median_seconds <= _FULL * cheapest.chunk_seconds)
 
 
-def choose_ahead_samples(choices: list[Choice], sample_rate: int, block_samples: int) -> int:
+def _fits(cost: StepCost, share: float, stalled_s: float) -> bool:
+    return (
+        cost.median_seconds <= share * cost.chunk_seconds
+        and cost.tail_seconds <= cost.chunk_seconds + stalled_s
+    )
+
+
+def choose_ahead_samples(
+    choices: list[Choice], sample_rate: int, block_samples: int, stall_s: float = 0.0
+) -> int:
     """Return how far the engine stays before the sink: every model's step at once, two blocks, a margin.
 
-    A change of preset runs one more voice for a moment, so the dearest step counts twice.
+    A change of preset runs one more voice for a moment, so the dearest step counts twice. The margin is what
+    the machine was seen to stand still, where that is more than a usual one.
     """
     steps_s = [choice.cost.p99_seconds for choice in choices]
-    seconds = sum(steps_s) + max(steps_s, default=0.0) + _MARGIN_MS / 1000.0
+    seconds = sum(steps_s) + max(steps_s, default=0.0) + max(_MARGIN_MS / 1000.0, stall_s)
     blocks = -(-int(seconds * sample_rate) // block_samples) + 2
     return blocks * block_samples

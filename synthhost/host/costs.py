@@ -31,7 +31,14 @@ class CostBook:
         plain = self._read().get(_key(sha256, how, threads))
         try:
             return (
-                Choice(plain["chunk_frames"], StepCost(**plain["cost"]), plain["keeps_up"]) if plain else None
+                Choice(
+                    plain["chunk_frames"],
+                    StepCost(**plain["cost"]),
+                    plain["keeps_up"],
+                    plain.get("threads", 1),
+                )
+                if plain
+                else None
             )
         except (KeyError, TypeError):
             return None

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from synthhost.core.board import block_bucket
-from synthhost.core.errors import SynthhostError
+from synthhost.core.errors import ProcessError, SynthhostError
 from synthhost.core.messages import Event, Notice, decode, encode
 from synthhost.core.options import model_of
 from synthhost.engine.loading import Job, VoiceJob
@@ -24,10 +24,11 @@ from synthhost.host.chunking import choose_ahead_samples
 from synthhost.host.gpus import gpus_in
 from synthhost.host.journal import header_of
 from synthhost.host.loader import ThreadedLoader, Workshop
-from synthhost.host.plan import Plan
+from synthhost.host.plan import STRICT, Plan
 from synthhost.host.processes import ParentWatch
 from synthhost.host.realtime import go_before_others, go_realtime, quiet_collector
 from synthhost.host.recording import Recording
+from synthhost.host.rungs import begin_on_rungs
 from synthhost.host.shared import Shared
 from synthhost.host.silenced import Silenced
 
@@ -61,15 +62,34 @@ class LiveEngine:
         self._silenced = Silenced()
         self._stems_error: str | None = None
         self._factory = factory = make_factory(plan, self._admission.chunk_of, self._admission.preferred)
+        self.plan, reasons = begin_on_rungs(plan, factory, self._admission)
+        plan = self.plan
         self._workshop = Workshop(factory, self._open_stems)
         self._loader = ThreadedLoader(self._workshop, self._when_idle, self._before, self._say)
         self.renderer: Renderer = make_renderer(plan, factory, self._loader, self._emit, self_activating=True)
+        for track in self.renderer.tracks:
+            track.rung_reason = reasons.get(track.name, "")
+        self._judge()
         choices = list(self._admission.choices.values())
-        chosen = choose_ahead_samples(choices, plan.sample_rate, plan.block_samples)
+        stall_s = self._admission.stalls.stall_s
+        chosen = choose_ahead_samples(choices, plan.sample_rate, plan.block_samples, stall_s)
         self._ahead = plan.ahead_samples or min(chosen, int(_LONGEST_AHEAD_S * plan.sample_rate))
         self._block = np.zeros((CHANNELS, plan.block_samples), dtype=np.float32)
         self._clock_s = 0.0
         self._clock_sample = 0
+
+    def _judge(self) -> None:
+        """Say what does not keep up; refuse to begin where that was asked for.
+
+        Raises:
+            ProcessError: The set does not keep up, and the plan is strict.
+        """
+        tracks = self.renderer.tracks
+        left = any(track.rungs_left for track in tracks)
+        verdicts = self._admission.verdicts(self._playing_models(), left=left)
+        if verdicts and self.plan.admission == STRICT:
+            raise ProcessError(" ".join(verdicts))
+        self._admission.notes += verdicts
 
     def run(self) -> None:
         """Play until told to stop or the planned end."""

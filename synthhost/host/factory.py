@@ -12,7 +12,7 @@ from synthhost.core.computing import BACKEND
 from synthhost.core.draws import SeededDraws
 from synthhost.core.errors import ConfigError, SourceError, suggestion
 from synthhost.core.noise import hashes
-from synthhost.core.options import model_of, with_options, without_options
+from synthhost.core.options import model_of, options_of, usable_rungs, with_options, without_options
 from synthhost.core.seams import Effects, Reserving, Runner, Source
 from synthhost.core.specs import MelSpec
 from synthhost.effects.chain import Chain
@@ -138,6 +138,7 @@ class VoiceFactory:
         preset = Preset.from_json(body, f"preset {body.get('name', '')}")
         reference = model_of(body)
         model = self.model(reference)
+        preset = _on_usable_rungs(preset, model)
         runner = model.runner
         seed = int(hashes(self._seed, stream, 0, 1)[0])
         source = self._source(preset, runner, seed)
@@ -179,7 +180,7 @@ class VoiceFactory:
     @staticmethod
     def sounds(body: dict[str, Any]) -> dict[str, str]:
         """Return the sha256 of every file a preset plays from, sounds and lists of numbers, by path."""
-        options = (body.get("options") or {}).values()
+        options = options_of(body).values()
         lists = [text for text in options if isinstance(text, str) and names_numbers(text)]
         paths = (body["source"].get("tape"), body["source"].get("tape_b"), *lists)
         return {path: file_sha256(path) for path in paths if path}
@@ -211,6 +212,12 @@ class VoiceFactory:
             slot: self.tape(path, runner.spec.mel, sha256) for slot, (path, sha256) in given.items() if path
         }
         return make_source(part.kind, runner.spec, seed, tapes)
+
+
+def _on_usable_rungs(preset: Preset, model: Model) -> Preset:
+    """Return a preset whose ladder has only rungs of which its model has the options."""
+    rungs = tuple(usable_rungs(preset.ladder, model.option_specs))
+    return preset if preset.rung else preset.model_copy(update={"ladder": rungs})
 
 
 def _plugins(preset: Preset, said: dict[str, float]) -> list[tuple[str, dict[str, float]]]:

@@ -27,7 +27,7 @@ from synthhost.host.plan import Plan, SinkPlan
 JOURNAL_NAME = "journal.jsonl"
 _FORMAT = "journal/1"
 _ASKS = frozenset(  # each takes the next ticket
-    ("LoadPreset", "SetOption", "CuePreset", "LoadTape", "StartRecording")
+    ("LoadPreset", "SetOption", "TakeRung", "CuePreset", "LoadTape", "StartRecording")
 )
 
 

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 PLAN_NAME = "plan.json"
+WARN, STRICT = "warn", "strict"
+ADMISSIONS = (WARN, STRICT)
+"""What happens to a set that does not keep up: it plays with a warning, or is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class Plan:
     journal_folder: str = "takes"  # where the session's journal is written
     chunk_frames: dict[str, int] = field(default_factory=dict)  # by model name; missing ones are measured
     backends: dict[str, str] = field(default_factory=dict)  # by model name, in a replay; missing are chosen
+    admission: str = WARN
+    most_threads: int = 0  # that may share a step where none are asked for; 0: one a core
 
     def save(self, run_folder: Path) -> None:
         """Write the plan where the processes look for it."""

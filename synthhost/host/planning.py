@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from synthhost.core.computing import asked_for, under
+from synthhost.core.computing import asked_for, on_ladder, under
 from synthhost.core.errors import ConfigError, DeviceError, RecordingError
-from synthhost.core.options import model_of
+from synthhost.core.options import OptionValue, model_of, without_options
 from synthhost.host.places import written_out
-from synthhost.host.plan import Plan, SinkPlan
+from synthhost.host.plan import ADMISSIONS, WARN, Plan, SinkPlan
 from synthhost.host.recording import check_take_folder, new_take
 from synthhost.library.shelves import find_model, home
 from synthhost.schema.preset_library import PresetLibrary
@@ -46,6 +46,8 @@ class Wishes:
     timetags: str = "follow"
     backend: str | None = None
     model_device: str | None = None
+    admission: str = WARN
+    ladder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def make_plan(wishes: Wishes) -> Planned:
     """
     _check_numbers(wishes)
     parts = written_set(PresetLibrary.of_this_machine(), wishes.set_reference)
-    parts = parts.computed_by(wishes.backend, wishes.model_device)
+    parts = parts.computed_by(wishes.backend, wishes.model_device).with_ladder(read_ladder(wishes.ladder))
     sink, rate, notes = _choose_sink(wishes, parts.sample_rate)
     block = parts.block_samples
     ahead_ms = wishes.ahead_ms if wishes.ahead_ms is not None else parts.ahead_ms
@@ -107,6 +109,8 @@ def make_plan(wishes: Wishes) -> Planned:
         takes_folder=str(Path("takes").absolute()),
         journal_folder=str(journal_folder),
         chunk_frames=fixed,
+        admission=wishes.admission,
+        most_threads=wishes.threads or 0,
     )
     return Planned(plan, notes)
 
@@ -130,6 +134,20 @@ def offline_plan(
         record_format=parts.record.format,
         chunk_frames=fixed,
     )
+
+
+def read_ladder(said: str | None) -> list[dict[str, OptionValue]] | None:
+    """Return the rungs of `--ladder`, such as `precision=int8,steps=6&schedule=fast`; None of nothing.
+
+    Raises:
+        ConfigError: A rung is no options.
+    """
+    if said is None:
+        return None
+    rungs = [without_options(f"model?{rung.strip()}")[1] for rung in said.split(",") if rung.strip()]
+    if not all(rungs):
+        raise ConfigError(f"--ladder {said}: write rungs as precision=int8,steps=6&schedule=fast.")
+    return rungs
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +231,11 @@ def _check_master(out: Path) -> None:
 
 def _fixed_chunks(parts: Set, chunk_frames: int) -> dict[str, int]:
     plain = parts.as_json()["tracks"]
-    bodies = (under(one["preset"], asked_for(one["backend"], one["device"])) for one in plain)
-    return {model_of(body): chunk_frames for body in bodies}
+    bodies = (
+        on_ladder(under(one["preset"], asked_for(one["backend"], one["device"])), parts.ladder)
+        for one in plain
+    )
+    return {model_of(body, rung): chunk_frames for body in bodies for rung in range(len(body["ladder"]) + 1)}
 
 
 def _session_folder() -> Path:
@@ -244,6 +265,8 @@ def _check_numbers(wishes: Wishes) -> None:
     for option, value in (("--for", wishes.seconds), ("--ahead-ms", wishes.ahead_ms)):
         if value is not None and not math.isfinite(value):
             raise ConfigError(f"{option} {value}: give a number.")
+    if wishes.admission not in ADMISSIONS:
+        raise ConfigError(f"--admission {wishes.admission}: there are {' and '.join(ADMISSIONS)}.")
     if wishes.timetags not in ("follow", "ignore"):
         raise ConfigError(f"--timetags {wishes.timetags}: there are follow and ignore.")
     if wishes.osc_port is not None and not 0 <= wishes.osc_port <= 65_535:

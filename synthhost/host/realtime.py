@@ -13,17 +13,22 @@ _BEFORE_OTHERS = -15  # a niceness: others still get a little
 
 def go_realtime(priority: int) -> list[str]:
     """Raise the calling thread to SCHED_FIFO and keep memory in place; return a note for each refusal."""
-    notes = []
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO | _RESET_ON_FORK, os.sched_param(priority))
-    except (OSError, AttributeError) as error:
-        notes.append(f"no real-time priority ({error}): blocks may be late when the machine is busy")
+    notes = raise_thread(priority)
     try:
         if ctypes.CDLL(None, use_errno=True).mlockall(_LOCK_CURRENT_AND_FUTURE) != 0:
             notes.append(f"memory is not locked ({os.strerror(ctypes.get_errno())})")
     except (OSError, AttributeError) as error:
         notes.append(f"memory is not locked ({error})")
     return notes
+
+
+def raise_thread(priority: int) -> list[str]:
+    """Raise the calling thread to SCHED_FIFO; return a note if that is refused."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO | _RESET_ON_FORK, os.sched_param(priority))
+    except (OSError, AttributeError) as error:
+        return [f"no real-time priority ({error}): blocks may be late when the machine is busy"]
+    return []
 
 
 def go_before_others() -> list[str]:

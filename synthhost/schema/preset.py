@@ -15,6 +15,7 @@ from synthhost.schema.reading import Document, Entry, read_text, refusal
 MAX_EFFECTS = 16
 MAX_MACROS = 8
 MAX_TARGETS = 8
+MAX_RUNGS = 8
 
 Slug = Annotated[str, StringConstraints(pattern=SLUG_PATTERN, max_length=64)]
 About = Annotated[str, StringConstraints(pattern=TEXT_PATTERN, max_length=500)]
@@ -33,6 +34,8 @@ def _number(value: Any) -> Any:
 ParamValue = Annotated[float, BeforeValidator(_number)]
 OptionText = Annotated[str, StringConstraints(pattern=LINE_PATTERN, max_length=1000)]
 Options = Annotated[Mapping[ParamName, int | float | OptionText], Field(max_length=16)]
+Rung = Annotated[Mapping[ParamName, int | float | OptionText], Field(min_length=1, max_length=16)]
+Ladder = Annotated[tuple[Rung, ...], Field(max_length=MAX_RUNGS, strict=False)]
 Params = Annotated[Mapping[ParamName, ParamValue], Field(max_length=64)]
 
 
@@ -103,6 +106,8 @@ class Preset(Document):
     about: About = ""
     model: Reference
     options: Options = Field(default_factory=dict)  # of the model, such as the steps of a diffusion
+    ladder: Ladder = ()  # rungs to step down when the machine is too slow, each adding to those above it
+    rung: Annotated[int, Field(ge=0, le=MAX_RUNGS)] = 0  # taken already; written into journals
     source: SourcePart
     chain: Annotated[tuple[EffectPart, ...], Field(max_length=MAX_EFFECTS, strict=False)] = ()
     macros: Annotated[tuple[Macro, ...], Field(max_length=MAX_MACROS, strict=False)] = ()
@@ -111,6 +116,12 @@ class Preset(Document):
     @model_validator(mode="after")
     def _check_macros(self) -> Self:
         _refuse_doubles("macros", "name", [macro.name for macro in self.macros])
+        return self
+
+    @model_validator(mode="after")
+    def _check_rung(self) -> Self:
+        if self.rung > len(self.ladder):
+            raise refusal(f"'rung' is {self.rung}, and 'ladder' has {len(self.ladder)}: leave it out.")
         return self
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
@@ -11,7 +11,8 @@ from pydantic import Discriminator, Field, StringConstraints, Tag, model_validat
 
 from synthhost.core.computing import asked_for
 from synthhost.core.errors import ConfigError
-from synthhost.schema.preset import About, GainDb, Preset, Reference, Slug
+from synthhost.core.options import OptionValue
+from synthhost.schema.preset import About, GainDb, Ladder, Preset, Reference, Slug
 from synthhost.schema.reading import Document, Entry, read_text, refusal
 
 MAX_TRACKS = 32
@@ -107,6 +108,7 @@ class Set(Document):
     arrival_delay_ms: Annotated[float, Field(ge=0, le=1000)] = 0.0  # constant delay of messages for "now"
     crossfade_ms: Annotated[float, Field(ge=0, le=60_000)] = 30.0
     tracks: Annotated[tuple[TrackPart, ...], Field(min_length=1, max_length=MAX_TRACKS, strict=False)]
+    ladder: Ladder = ()  # of presets that declare none: options to step down by when the machine is too slow
     master: MasterPart = MasterPart()
     osc: OscPart = OscPart()
     record: RecordPart = RecordPart()
@@ -132,6 +134,10 @@ class Set(Document):
         plain = self.as_json()
         plain["tracks"] = [{**track, **given} for track in plain["tracks"]]
         return Set.from_json(plain, self.name)
+
+    def with_ladder(self, ladder: Sequence[Mapping[str, OptionValue]] | None) -> Set:
+        """Return the set with another ladder for presets that declare none; None: as it is."""
+        return self if ladder is None else Set.from_json({**self.as_json(), "ladder": ladder}, self.name)
 
     def with_presets(self, presets: Mapping[str, Preset]) -> Set:
         """Return the set with presets written out by track name, such as for a journal."""

@@ -40,6 +40,10 @@ SAMPLES = 3000
 class Native(TorchRunner):
     """What would be compiled."""
 
+    def __init__(self, *args: Any, threads: int = 1, precision: str = "float32") -> None:
+        super().__init__(*args)
+        self.threads, self.precision = threads, precision
+
 
 @pytest.fixture
 def plans(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,7 +53,7 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def native_code(monkeypatch: pytest.MonkeyPatch, refusal: str | None) -> None:
     """Let native code compute every network, or refuse each; whether anything was compiled plays no part."""
-    monkeypatch.setattr(choice, "native_refusal", lambda _: refusal)
+    monkeypatch.setattr(choice, "native_refusal", lambda _, **__: refusal)
     monkeypatch.setattr(runners, "NativeRunner", Native)
     monkeypatch.setattr(choice, "why_missing", lambda: None)
 
@@ -80,7 +84,7 @@ def test_a_track_is_computed_as_its_set_says_and_the_reason_is_told(studio: Path
         ({"backend": "native"}, "native", "asked for"),
     ):
         with engine_of(plan_of(studio, tmp_path, **wish), tmp_path) as engine:
-            assert computed_in(engine) == {"backend": backend, "device": "cpu", "reason": reason}
+            assert computed_in(engine) == Computed(backend, "cpu", reason).as_json()
             runner = engine.renderer.tracks[0].playing.voice.runner
             assert type(runner) is (Native if backend == "native" else TorchRunner)
 
@@ -191,6 +195,8 @@ def timed(studio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plans: 
     coming: list[Duel] = []
     monkeypatch.setattr(admission, "duel", lambda *_: coming.pop(0))
     monkeypatch.setattr(admission, "takes_too_long", lambda _: False)
+    quick = Choice(2, StepCost(2, 0.001, 0.002, 0.02), keeps_up=True)
+    monkeypatch.setattr(admission, "fitted", lambda model, _: (model, quick))
     return coming
 
 

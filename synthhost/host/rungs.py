@@ -1,0 +1,109 @@
+"""On which rung of its ladder every track begins: the first on which all keep up together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from synthhost.core.computing import asked_for, on_ladder, under
+from synthhost.core.errors import ConfigError
+from synthhost.core.options import model_of, options_of, usable_rungs
+from synthhost.host.admission import Admission
+from synthhost.host.chunking import ROOM, Choice
+from synthhost.host.factory import VoiceFactory
+from synthhost.host.fitting import crowded
+from synthhost.host.plan import Plan
+from synthhost.host.verdicts import began_below
+
+
+@dataclass(slots=True)
+class Rungs:
+    """One track's ladder: what its model costs on each rung from the top, and where it stands."""
+
+    choices: list[Choice]
+    rung: int = 0
+
+    @property
+    def now(self) -> Choice:
+        """Return what it costs where it stands."""
+        return self.choices[self.rung]
+
+    @property
+    def left(self) -> bool:
+        """Whether there is a rung below."""
+        return self.rung + 1 < len(self.choices)
+
+
+def step_down_until_all_fit(tracks: Mapping[str, Rungs], room: float = ROOM) -> None:
+    """Take rungs until every model keeps up and all together fit, or none is left.
+
+    First whoever does not keep up by itself, then the dearest.
+    """
+    while True:
+        able = [one for one in tracks.values() if one.left]
+        alone = [one for one in able if crowded(one.now)]
+        together = sum(one.now.real_time_factor for one in tracks.values())
+        if not able or (not alone and together <= room):
+            return
+        max(alone or able, key=lambda one: one.now.real_time_factor).rung += 1
+
+
+def begin_on_rungs(plan: Plan, factory: VoiceFactory, admission: Admission) -> tuple[Plan, dict[str, str]]:
+    """Return the plan with every preset on its rung, and why, by track; nothing sounds yet.
+
+    All rungs are measured, so that a step while playing need not wait for it. A set without ladders is left
+    as it is, and its models are measured when they are built.
+
+    Raises:
+        SynthhostError: A model cannot be loaded as its preset says.
+    """
+    bodies = {
+        track["name"]: on_ladder(
+            under(track["preset"], asked_for(track["backend"], track["device"])), plan.set.get("ladder", ())
+        )
+        for track in plan.set["tracks"]
+    }
+    if not any(body.get("ladder") for body in bodies.values()):
+        return plan, {}
+    for name, body in bodies.items():
+        bodies[name] = {**body, "ladder": _usable(body, factory)}
+    tracks = {name: Rungs(_measured(name, body, factory, admission)) for name, body in bodies.items()}
+    step_down_until_all_fit(tracks)
+    reasons = {name: _reason(bodies[name], one) for name, one in tracks.items() if one.rung}
+    admission.notes += [f"{name} begins on {reason}" for name, reason in reasons.items()]
+    return _placed(plan, bodies, tracks), reasons
+
+
+def _usable(body: dict[str, Any], factory: VoiceFactory) -> list[dict[str, Any]]:
+    return list(usable_rungs(body.get("ladder") or (), factory.model(model_of(body, 0)).option_specs))
+
+
+def _measured(name: str, body: dict[str, Any], factory: VoiceFactory, admission: Admission) -> list[Choice]:
+    """Return what a preset's model costs on each rung; the ladder ends where one cannot be had."""
+    choices = []
+    for rung in range(len(body["ladder"]) + 1):
+        reference = model_of(body, rung)
+        try:
+            choices.append(admission.measured(reference, factory.model(reference).runner))
+        except ConfigError as error:
+            if rung == 0:
+                raise
+            admission.notes.append(f"{name}: rung {rung} of its ladder cannot be taken: {error}")
+            del body["ladder"][rung - 1 :]
+            break
+    return choices
+
+
+def _reason(body: dict[str, Any], track: Rungs) -> str:
+    rungs = len(track.choices) - 1
+    return began_below(track.rung, rungs, options_of(body, track.rung), track.choices[0], track.now)
+
+
+def _placed(plan: Plan, bodies: Mapping[str, dict[str, Any]], tracks: Mapping[str, Rungs]) -> Plan:
+    placed = []
+    for track in plan.set["tracks"]:
+        name = track["name"]
+        stands = {"ladder": bodies[name]["ladder"], "rung": tracks[name].rung}
+        placed.append({**track, "preset": {**track["preset"], **stands}})
+    return replace(plan, set={**plan.set, "tracks": placed})

@@ -1,0 +1,56 @@
+"""Sentences on what does not keep up: what it needs, what was tried, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from synthhost.core.options import OptionValue, without_options
+from synthhost.host.chunking import CHUNKS, Choice
+
+_GIVE_UP = (
+    "Use a smaller model, or let a ladder in the preset, the set or --ladder say what may be given up, such "
+    "as precision=int8 or steps=4."
+)
+
+
+def what_next(*, strict: bool, left: bool) -> str:
+    """Return what happens now to what does not keep up, and what to do, where `left` says a rung is left."""
+    if strict:
+        return f"It is not played, as --admission strict asks. {_GIVE_UP}"
+    if left:
+        return "It drops out until it has stepped down its ladder."
+    return f"It will drop out. {_GIVE_UP}"
+
+
+def does_not_keep_up(reference: str, choice: Choice, most_threads: int) -> str:
+    """Return what a model needs that does not keep up at any chunk, and what was tried."""
+    cost = choice.cost
+    threads = f"1 to {most_threads} threads" if most_threads > 1 else "one thread"
+    asked = without_options(reference)[1]
+    under = f" under {said(asked)}" if asked else ""
+    return (
+        f"{reference} needs {choice.real_time_factor:.2f} of real time on this machine at best: "
+        f"{1000 * cost.median_seconds:.1f} ms, {cost.tail_name} {1000 * cost.tail_seconds:.1f} ms, for "
+        f"{1000 * cost.chunk_seconds:.1f} ms of sound. Tried: chunks of {CHUNKS[0]} to {CHUNKS[-1]}, "
+        f"{threads}{under}."
+    )
+
+
+def needs_too_much(together: float, tracks: int) -> str:
+    """Return that all models together need more than there is."""
+    return f"The models of {tracks} tracks need {100 * together:.0f} % of one core together."
+
+
+def said(options: Mapping[str, OptionValue]) -> str:
+    """Return options as people write them."""
+    return ", ".join(f"{name}={value}" for name, value in options.items())
+
+
+def began_below(
+    rung: int, rungs: int, options: Mapping[str, OptionValue], before: Choice, now: Choice
+) -> str:
+    """Return why a track begins below the top of its ladder."""
+    return (
+        f"rung {rung} of {rungs}, {said(options)}: without it the model needs "
+        f"{100 * before.real_time_factor:.0f} % of one core, with it {100 * now.real_time_factor:.0f} %"
+    )
