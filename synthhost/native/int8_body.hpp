@@ -247,6 +247,11 @@ void quantise(const QuantiseCall& call) {
     float* y = call.y + row * call.y_stride;
     float inverse;
     const float scale = scale_of(x, call.channels, inverse);
+    if (scale != scale) {  // whatever it is multiplied with becomes so
+      std::memset(y, 0, call.layers * int8_width(call.channels) * sizeof(float));
+      for (std::size_t n = 0; n < call.layers; ++n) y[n * int8_width(call.channels) + int8_groups(call.channels)] = scale;
+      continue;
+    }
     quantise_layer<false>(x, call.channels, inverse, scale, y);
     if (call.layers < 2) continue;
     quantise_layer<true>(x, call.channels, inverse, scale * (1.0f / kFiner), y + int8_width(call.channels));
