@@ -14,12 +14,10 @@ ROOM = 0.75  # the share of one core's time that all models together may need
 CLIPS_AT_ONCE = 4
 """So many clips of a model that makes clips are taken to sound, and to begin, at the same time."""
 
-_LOOK_S = 0.15  # how long a chunk size is looked at first
+_LOOK_S = 0.1  # how long a chunk size is looked at first
 _LOOK_STEPS = 60
 _FEWEST_REPEATS = 5
 _TAIL_S = 1.0  # how long a chunk that fits is timed for its p99.9; half as long after each that failed
-    1.2  # how long the steps of the chunk that fits are timed, for their p99.9: with all looks two seconds
-)
 _MOST_STEPS = 4 * TAIL_STEPS
 _MARGIN_MS = 4.0
 _FULL = 0.95  # of a core: beyond this nothing is left for the rest of the engine
@@ -51,9 +49,9 @@ def measure(
     return _of_clips(cost, runner.spec) if runner.spec.clip_frames else cost
 
 
-def measure_tail(runner: Runner, chunk_frames: int) -> StepCost:
+def measure_tail(runner: Runner, chunk_frames: int, lasting_s: float = _TAIL_S) -> StepCost:
     """Time so many steps of a chunk size, within a bounded time, that one in a thousand is among them."""
-    return measure(runner, chunk_frames, _TAIL_S, _MOST_STEPS)
+    return measure(runner, chunk_frames, lasting_s, _MOST_STEPS)
 
 
 def _of_clips(cost: StepCost, spec: ModelSpec) -> StepCost:
@@ -86,17 +84,21 @@ def choose_chunk(
         cost = measure_tail(runner, fixed)
         return Choice(fixed, cost, cost.median_seconds <= cost.chunk_seconds)
     tried: list[StepCost] = []
+    lasting_s = _TAIL_S
     for chunk in CHUNKS:
         chunk_frames = chunk * runner.spec.chunk_unit
         cost = measure(runner, chunk_frames)
         if _fits(cost, share, stalled_s()):
-            cost = measure_tail(runner, chunk_frames)
+            cost = measure_tail(runner, chunk_frames, lasting_s)
+            lasting_s /= 2.0
             if _fits(cost, share, stalled_s()):
                 return Choice(chunk_frames, cost, keeps_up=True)
         tried.append(cost)
         if cost.rules_out(CHUNKS[-1] * runner.spec.chunk_unit):
             break
     cheapest = min(tried, key=lambda cost: cost.median_seconds / cost.chunk_seconds)
+    if lasting_s == _TAIL_S:  # none was timed so far that one in a thousand would be known
+        cheapest = measure_tail(runner, cheapest.chunk_frames)
     return Choice(cheapest.chunk_frames, cheapest, cheapest.median_seconds <= _FULL * cheapest.chunk_seconds)
 
 
