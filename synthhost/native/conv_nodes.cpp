@@ -65,7 +65,8 @@ class Weighted : public Node {
 
   static std::unique_ptr<RowProduct> make_product(Plan& plan, const ProductSizes& sizes, std::size_t layers,
                                                   const Floats& bias, const Weight& weight) {
-    return layers ? make_int8_row_product(plan, sizes, layers, bias, weight) : make_row_product(plan, sizes, bias, weight);
+    return layers ? make_int8_row_product(plan, sizes, layers, bias, weight)
+                  : make_row_product(plan, sizes, bias, weight);
   }
 
   // Cuts time into whole vectors' parts.

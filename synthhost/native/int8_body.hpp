@@ -242,19 +242,20 @@ inline void quantise_layer(const float* x, std::size_t channels, float inverse, 
 }
 
 void quantise(const QuantiseCall& call) {
+  const std::size_t groups = int8_groups(call.channels), width = int8_width(call.channels);
   for (std::size_t row = 0; row < call.rows; ++row) {
     const float* x = call.x + row * call.x_stride;
     float* y = call.y + row * call.y_stride;
     float inverse;
     const float scale = scale_of(x, call.channels, inverse);
     if (scale != scale) {  // whatever it is multiplied with becomes so
-      std::memset(y, 0, call.layers * int8_width(call.channels) * sizeof(float));
-      for (std::size_t n = 0; n < call.layers; ++n) y[n * int8_width(call.channels) + int8_groups(call.channels)] = scale;
+      std::memset(y, 0, call.layers * width * sizeof(float));
+      for (std::size_t n = 0; n < call.layers; ++n) y[n * width + groups] = scale;
       continue;
     }
     quantise_layer<false>(x, call.channels, inverse, scale, y);
     if (call.layers < 2) continue;
-    quantise_layer<true>(x, call.channels, inverse, scale * (1.0f / kFiner), y + int8_width(call.channels));
+    quantise_layer<true>(x, call.channels, inverse, scale * (1.0f / kFiner), y + width);
   }
 }
 

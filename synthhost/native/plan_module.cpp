@@ -120,8 +120,8 @@ NB_MODULE(_plan, module) {
           "transposed",
           [](Plan& plan, int input, const Weights3& weight, const Weights1& bias, Count stride, Count padding,
              Count longer, float scale, int raw, int active, float slope, std::size_t layers) {
-            plan.add_node(make_transposed(plan, input, conv_weights(weight, bias, true, layers), stride, padding, longer,
-                                          {kNone, kNone, scale, raw, active, slope}));
+            plan.add_node(make_transposed(plan, input, conv_weights(weight, bias, true, layers), stride, padding,
+                                          longer, {kNone, kNone, scale, raw, active, slope}));
           },
           "input"_a, "weight"_a, "bias"_a, "stride"_a, "padding"_a, "longer"_a, "scale"_a = 1.0f, "raw"_a = kNone,
           "active"_a = kNone, "slope"_a = 0.0f, "layers"_a = 0)
