@@ -13,7 +13,7 @@ import torch
 
 from synthhost.core.board import block_bucket
 from synthhost.core.errors import ProcessError, SynthhostError
-from synthhost.core.messages import Event, Notice, decode, encode
+from synthhost.core.messages import Event, Notice, TakeRung, decode, encode
 from synthhost.core.options import model_of
 from synthhost.engine.loading import Job, VoiceJob
 from synthhost.engine.meters import measure
@@ -31,6 +31,7 @@ from synthhost.host.recording import Recording
 from synthhost.host.rungs import begin_on_rungs
 from synthhost.host.shared import Shared
 from synthhost.host.silenced import Silenced
+from synthhost.host.steering import Steering
 
 _COMMANDS_PER_BLOCK = 64  # taken out of the ring, or one bundle; a burst waits there
 _SINK_SILENT_NS = 300_000_000  # a sink that has not asked for so long is gone: the engine keeps time itself
@@ -69,6 +70,11 @@ class LiveEngine:
         self.renderer: Renderer = make_renderer(plan, factory, self._loader, self._emit, self_activating=True)
         for track in self.renderer.tracks:
             track.rung_reason = reasons.get(track.name, "")
+        self._orders: deque[TakeRung] = deque()  # from the loader's thread
+        fade_ms = float(plan.set["crossfade_ms"])
+        self._steering = Steering(
+            self.renderer, self._admission, self._status, fade_ms, order=self._orders.append, say=self._say
+        )
         self._judge()
         choices = list(self._admission.choices.values())
         stall_s = self._admission.stalls.stall_s
@@ -124,6 +130,8 @@ class LiveEngine:
         self._take_commands()
         while self._asides:
             self._emit(self._asides.popleft())
+        while self._orders:
+            self.renderer.receive([self._orders.popleft()])
         block = self._block
         if self.plan.stop_sample:
             left = self.plan.stop_sample - renderer.sample
@@ -154,6 +162,7 @@ class LiveEngine:
         status = self._status
         late_ms = 1000.0 * behind_samples / self.plan.sample_rate
         status["late_blocks"] += 1
+        self._steering.longest_late_ms = max(self._steering.longest_late_ms, late_ms)
         status["worst_late_ms"] = max(status["worst_late_ms"], late_ms)
         now_s = monotonic()
         if now_s - self._late_noticed_s > _NOTICE_GAP_S:
@@ -231,6 +240,7 @@ class LiveEngine:
         if self._described != self.renderer.revision or self._told_control != restarts:
             self._told_control = restarts  # what a new control process finds must be as of now
             self._publish()
+        self._steering.look()
         stems = self.renderer.stems
         if stems is not None and stems.error is not None and stems.error != self._stems_error:
             self._stems_error = stems.error

@@ -1,0 +1,108 @@
+"""Keeps a show in time: steps tracks down and up their ladders, and says when the ring is too short."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic
+
+from synthhost.core.board import StatusPage
+from synthhost.core.messages import TakeRung
+from synthhost.core.options import model_of, options_of
+from synthhost.engine.renderer import Renderer
+from synthhost.engine.track import Track
+from synthhost.host.admission import Admission
+from synthhost.host.planning import LONGEST_AHEAD_MS
+from synthhost.host.stepping import Counts, Standing, Step, Stepping
+from synthhost.host.verdicts import said
+
+_GAP_S = 0.25
+_ADVICE_STEP_MS = 5.0  # advice is rounded up to so much, and a smaller step beyond the last is no news
+
+
+class Steering:
+    """Looks at what the render loop counts and orders steps. [loader thread]
+
+    Args:
+        renderer: That plays.
+        admission: Knows what rungs cost.
+        status: Holds the counts.
+        crossfade_ms: Of a step.
+        order: Takes the command of a step, for the render thread.
+        say: Takes sentences for people.
+        clock: Tells the time in seconds.
+    """
+
+    def __init__(
+        self,
+        renderer: Renderer,
+        admission: Admission,
+        status: StatusPage,
+        crossfade_ms: float,
+        *,
+        order: Callable[[TakeRung], None],
+        say: Callable[[str], None],
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self.longest_late_ms = 0.0  # of a block since it was last looked at; the render thread raises it
+        self._renderer = renderer
+        self._admission = admission
+        self._status = status
+        self._crossfade_ms = crossfade_ms
+        self._order = order
+        self._say = say
+        self._clock = clock
+        self._stepping = Stepping()
+        self._looked_s = float("-inf")
+        self._late_ms = 0.0
+        self._advised_ms = 0.0
+
+    def look(self) -> None:
+        """Order a step where one is due; a few times a second are enough."""
+        now_s = self._clock()
+        if now_s - self._looked_s < _GAP_S:
+            return
+        self._looked_s = now_s
+        self._late_ms, self.longest_late_ms = max(self._late_ms, self.longest_late_ms), 0.0
+        counts = self._counts()
+        step = self._stepping.look(now_s, counts)
+        if step is not None:
+            self._take(step)
+        elif self._stepping.helpless(now_s, counts):
+            self._advise()
+
+    def _counts(self) -> Counts:
+        status = self._status
+        standing = [self._standing(track) for track in self._renderer.tracks]
+        return Counts(int(status["late_blocks"]), status["block_times"].copy(), standing)
+
+    def _standing(self, track: Track) -> Standing:
+        body, known = track.playing.body, self._admission.choices
+        models = (model_of(body, rung) for rung in range(len(body.get("ladder") or ()) + 1))
+        factors = [known[one].real_time_factor if one in known else None for one in models]
+        return Standing(track.name, track.playing.name, body.get("rung", 0), factors, track.model_seconds)
+
+    def _take(self, step: Step) -> None:
+        track = next(one for one in self._renderer.tracks if one.name == step.track)
+        body = track.playing.body
+        options, down = options_of(body, step.rung), step.rung > body.get("rung", 0)
+        plays = f" with {said(options)}" if options else ""
+        self._say(
+            f"Track {step.track} steps {'down' if down else 'up'} to rung {step.rung} of "
+            f"{len(body['ladder'])}{plays}: {step.why}."
+        )
+        self._order(TakeRung(step.track, step.rung, step.why, self._crossfade_ms))
+
+    def _advise(self) -> None:
+        """Say which `--ahead-ms` would have held what was late; more is news, less is not."""
+        ahead_ms = 1000.0 * int(self._status["ahead_samples"]) / self._renderer.sample_rate
+        wanted_ms = _ADVICE_STEP_MS * (1.0 + (ahead_ms + self._late_ms) // _ADVICE_STEP_MS)
+        if self._late_ms <= 0.0 or wanted_ms <= self._advised_ms:
+            return
+        self._advised_ms = wanted_ms
+        if wanted_ms > LONGEST_AHEAD_MS:
+            self._say("Blocks are late by more than any --ahead-ms holds: the models need a faster machine.")
+            return
+        self._say(
+            f"Blocks were up to {self._late_ms:.0f} ms late, {ahead_ms:.0f} ms ahead of the sink: "
+            f"--ahead-ms {wanted_ms:.0f} would have held them."
+        )
