@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,7 +14,7 @@ from synthhost.cli.computing import BackendOption, ModelDeviceOption
 from synthhost.core.computing import Computed
 from synthhost.core.timebase import samples_to_ms
 from synthhost.host.ledger import ledger_lines
-from synthhost.host.plan import WARN
+from synthhost.host.plan import WARN, Plan
 from synthhost.host.planning import Wishes, make_plan
 from synthhost.host.supervisor import Supervisor
 
@@ -99,6 +99,11 @@ def _banner(supervisor: Supervisor, console: Console) -> None:
         rungs = len(plain["ladder"])
         rung = f", on rung {plain['rung']} of {rungs} of its ladder" if rungs else ""
         console.print(f"Track {track} is computed by {Computed(**plain['computed'])}{rung}.")
+    if described["stall_ms"] > 0.0:
+        console.print(
+            f"The machine stood still for {described['stall_ms']:.1f} ms at p99.9 meanwhile (at most "
+            f"{described['longest_stall_ms']:.1f} ms); the ring holds {_ring_ms(described, plan):.1f} ms."
+        )
     room = "there is room" if 2 * described["model_load"] < 0.95 else "there is no room: it may drop out"
     console.print(
         f"The models need {100 * described['model_load']:.0f} % of one core. "
@@ -112,6 +117,10 @@ def _banner(supervisor: Supervisor, console: Console) -> None:
     if plan.record_folder is not None:
         console.print(f"Recording stems and journal into {plan.record_folder}.")
     console.print("Ctrl-C stops.")
+
+
+def _ring_ms(described: dict[str, Any], plan: Plan) -> float:
+    return samples_to_ms(described["ahead_samples"], plan.sample_rate)
 
 
 def _threads(count: int) -> str:

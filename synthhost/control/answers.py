@@ -89,15 +89,22 @@ class Answers:
             pairs += [name, value]
         for name, share in (("median_block_ms", 0.5), ("p999_block_ms", 0.999)):
             pairs += [name, block_quantile_ms(self._status["block_times"], share)]
+        for name in ("model_load", "stall_ms"):  # of a core; at p99.9 when the models were measured
+            pairs += [name, float(self._description.get(name, 0.0))]
         pairs += ["held_frames", int(self._status["tracks"]["held_frames"].sum())]
         return reply("/status/reply", *pairs)
 
     def computed(self) -> Iterator[bytes]:
-        """Yield `/status/track name backend device reason`: what computes each track's model, and why."""
+        """Yield `/status/track name backend device reason`, then names and values in turn, for each track.
+
+        What computes its model, and why; how, at what cost against the time there is for it; on which rung.
+        """
+        models = self._description.get("models", {})
         for name, track in self._description.get("tracks", {}).items():
             plain = track.get("computed")
             if plain is not None:
-                yield reply("/status/track", name, plain["backend"], plain["device"], plain["reason"])
+                what = (plain["backend"], plain["device"], plain["reason"])
+                yield reply("/status/track", name, *what, *_cost_of(track, models))
 
     @property
     def sample_rate(self) -> int:
@@ -134,6 +141,18 @@ class Answers:
         """Yield lines for a person."""
         for line in _HELP:
             yield reply("/help/reply", line)
+
+
+def _cost_of(track: Mapping[str, Any], models: Mapping[str, Any]) -> Iterator[str | float]:
+    """Yield names and values of how a track's model is computed, what that costs, and where it stands."""
+    how, cost = track["computed"], models.get(str(track.get("reference")), {})
+    yield from ("threads", int(how.get("threads", 1)), "precision", str(how.get("precision", "")))
+    yield from ("chunk_frames", int(track["model"].get("chunk_frames", 0)))
+    for shown, name in (("median_ms", "median_ms"), ("p999_ms", "p999_ms"), ("deadline_ms", "chunk_ms")):
+        if name in cost:
+            yield from (shown, float(cost[name]))
+    yield from ("rung", int(track.get("rung", 0)), "rungs", len(track.get("ladder", ())))
+    yield from ("rung_reason", str(track.get("rung_reason", "")))
 
 
 def _listed(each: Endpoint) -> bytes:

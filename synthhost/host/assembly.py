@@ -119,7 +119,10 @@ def describe(renderer: Renderer, plan: Plan) -> dict[str, Any]:
         "set": plan.set["name"],
         "sample_rate": plan.sample_rate,
         "block_samples": plan.block_samples,
-        "tracks": {track.name: track.describe() for track in renderer.tracks},
+        "tracks": {
+            track.name: {**track.describe(), "reference": track.playing.model_reference}
+            for track in renderer.tracks
+        },
         "master": {
             "params": [GAIN.as_json()],
             "values": {"gain_db": renderer.master.strip.values["gain_db"]},

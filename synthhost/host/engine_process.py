@@ -272,6 +272,8 @@ class LiveEngine:
                 "as_of_sample": as_of_sample,
                 "models": self._admission.models(),
                 "model_load": self._admission.load(self._playing_models()),
+                "stall_ms": 1000.0 * self._admission.stalls.stall_s,
+                "longest_stall_ms": 1000.0 * self._admission.stalls.longest_s,
                 "ahead_samples": self._ahead,
                 "notes": self._admission.notes,
                 "header": self._header(),

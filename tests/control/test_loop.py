@@ -274,14 +274,34 @@ def test_status_and_latency_are_told_with_names(stage: Stage) -> None:
 
 
 def test_status_tells_what_computes_each_track_and_why(stage: Stage, description: dict[str, Any]) -> None:
-    plain = {"backend": "torch", "device": "cuda:0", "reason": "asked for"}
-    description["tracks"]["voice"]["computed"] = plain
+    plain = {"backend": "torch", "device": "cuda:0", "reason": "asked for", "threads": 2, "precision": "int8"}
+    description["models"] = {"m?steps=4": {"median_ms": 3.0, "p999_ms": 5.0, "chunk_ms": 11.5}}
+    description["tracks"]["voice"] |= {
+        "computed": plain,
+        "model": {"name": "m", "chunk_frames": 4},
+        "reference": "m?steps=4",
+        "ladder": [{"steps": 4}, {"steps": 2}],
+        "rung": 1,
+        "rung_reason": "3 blocks were late",
+    }
     stage.links.board.write(description)
     stage.loop.turn(0.005)
     stage.send("/status")
     told = stage.answers(2)
     assert told[0].address == "/status/reply"
-    assert told[1] == OscMessage("/status/track", ("voice", "torch", "cuda:0", "asked for"))
+    assert told[1].address == "/status/track"
+    assert told[1].args[:4] == ("voice", "torch", "cuda:0", "asked for")
+    assert dict(zip(told[1].args[4::2], told[1].args[5::2], strict=True)) == {
+        "threads": 2,
+        "precision": "int8",
+        "chunk_frames": 4,
+        "median_ms": 3.0,
+        "p999_ms": 5.0,
+        "deadline_ms": 11.5,
+        "rung": 1,
+        "rungs": 2,
+        "rung_reason": "3 blocks were late",
+    }
 
 
 def test_the_list_names_every_address_below_a_prefix(stage: Stage) -> None:
