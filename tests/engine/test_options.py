@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synthhost.core.messages import Accepted, Activate, Failed, SetOption, SetParam
+from synthhost.core.messages import Accepted, Activate, Failed, SetOption, SetParam, TakeRung
 from synthhost.core.options import OptionSpec
 from synthhost.engine.loading import VoiceJob
 
@@ -58,3 +58,46 @@ def test_the_description_tells_the_options(playing: Any) -> None:
     described = playing.renderer.tracks[0].describe()
     assert described["options"][0]["name"] == "steps"
     assert described["option_values"] == {"steps": 6}
+
+
+def on_ladder(playing: Any) -> Any:
+    """Return the one track, with two rungs below it."""
+    track = playing.renderer.tracks[0]
+    body = {**BODY, "ladder": [{"steps": 4}, {"steps": 2}], "rung": 0}
+    track.playing = replace(track.playing, body=body)
+    return track
+
+
+def test_a_rung_is_built_like_an_option_and_told_with_its_reason(playing: Any) -> None:
+    track = on_ladder(playing)
+    assert track.rungs_left == 2
+    playing.send(SetParam("a", "level", 0.3), TakeRung("a", 1, "late", 5.0))
+    playing.render(1024)
+    (job,) = playing.loader.jobs
+    assert (job.kept, job.body["rung"], job.values["level"]) == (True, 1, 0.3)
+    assert "options" not in job.body  # what the preset says itself stays as it is, for the way up
+    told = track.describe()
+    assert (told["rung"], told["rung_reason"], len(told["ladder"])) == (1, "late", 2)
+    assert track.rungs_left == 1
+
+
+def test_an_option_said_by_hand_is_the_new_top_of_the_ladder(playing: Any) -> None:
+    track = on_ladder(playing)
+    playing.send(TakeRung("a", 1, "late", 5.0))
+    playing.render(1024)
+    track.playing = replace(track.playing, option_specs=(STEPS,))
+    playing.send(SetOption("a", "steps", 9, 5.0))
+    playing.render(1024)
+    body = playing.loader.jobs[-1].body
+    assert (body["options"], body["ladder"], body["rung"]) == ({"steps": 9}, [{"steps": 2}], 0)
+    assert track.describe()["rung_reason"] == ""
+
+
+@pytest.mark.parametrize("rung", [-1, 3])
+def test_a_rung_that_is_not_there_is_answered(playing: Any, rung: int) -> None:
+    on_ladder(playing)
+    playing.send(TakeRung("a", rung, "late", 5.0, origin=3))
+    playing.render(64)
+    (failed,) = playing.of(Failed)
+    assert (failed.origin, failed.address) == (3, "/track/a/rung")
+    assert f"has 2 rungs, none is {rung}" in failed.reason

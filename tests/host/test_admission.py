@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from synthhost.backends.cost import StepCost
+from synthhost.core.computing import Computed
 from synthhost.host import admission
 from synthhost.host.admission import Admission
 from synthhost.host.chunking import Choice
@@ -18,6 +19,31 @@ from synthhost.host.plan import Plan
 def make_admission(told: list[str]) -> Admission:
     plan = Plan({"tracks": [{}]}, 48000, 256, 0)
     return Admission(plan, lambda: True, told.append)
+
+
+def test_threads_that_were_needed_before_a_show_are_taken_during_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Networked:
+        def __init__(self, threads: int) -> None:
+            self.computed = Computed("native", "cpu", "compiled", threads)
+            self.runner = SimpleNamespace(spec=SimpleNamespace(sha256="1" * 64, name="wide"))
+
+        def with_options(self, threads: int) -> Networked:
+            return Networked(threads)
+
+    two = Choice(4, StepCost(4, 0.01, 0.011, 0.02), keeps_up=True, threads=2)
+    monkeypatch.setenv("SYNTHHOST_HOME", str(tmp_path))
+    monkeypatch.setattr(admission, "shares_steps", lambda _: True)
+    monkeypatch.setattr(admission, "fitted", lambda *_: (Networked(2), two))
+    monkeypatch.setattr(Admission, "_faster", lambda _, _reference, model: model)
+    for playing in (False, True):  # measured at first, remembered afterwards
+        host = Admission(Plan({"tracks": [{}]}, 48000, 256, 0), lambda playing=playing: playing)  # type: ignore[misc]
+        model: Any = Networked(1)
+        model = host.preferred("wide", model)
+        assert (model.computed.threads, model.computed.reason) == (2, "compiled")
+        assert host.chunk_of("wide", model.runner) == 4
+        assert host.models()["wide"]["threads"] == 2
 
 
 def test_an_unknown_model_is_told_once_before_it_is_measured(

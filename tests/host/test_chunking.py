@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,7 +30,7 @@ class Costs:
         return StepCost(chunk_frames, seconds, self.worst * seconds, chunk_frames * FRAME_S)
 
 
-def chosen(monkeypatch: pytest.MonkeyPatch, costs: Costs, share: float = 0.75, **fixed: int) -> Choice:
+def chosen(monkeypatch: pytest.MonkeyPatch, costs: Costs, share: float = 0.75, **fixed: Any) -> Choice:
     monkeypatch.setattr(chunking, "running_state", lambda _runner, _chunk_frames: None)
     monkeypatch.setattr(chunking, "cost_per_step", costs)
     unit = fixed.pop("unit", 1)
@@ -57,6 +58,45 @@ def test_frames_of_a_sample_are_taken_many_at_a_time(monkeypatch: pytest.MonkeyP
 
 def test_a_chunk_whose_worst_step_is_late_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen(monkeypatch, Costs(0.004, 0.0005, worst=4.0)).chunk_frames == 2
+
+
+class Tails(Costs):
+    """Steps that are long so seldom that only many show it."""
+
+    def __init__(self, tail_s: float) -> None:
+        super().__init__(0.002, 0.0005)
+        self.tail_s = tail_s
+
+    def __call__(self, runner: Any, chunk_frames: int, repeats: int, running: Any) -> StepCost:
+        cost = super().__call__(runner, chunk_frames, repeats, running)
+        return replace(cost, p999_seconds=self.tail_s if repeats > 60 else 0.0, steps=repeats)
+
+
+@pytest.mark.parametrize(("tail_s", "frames"), [(0.009, 1), (0.011, 2), (0.035, 4)])
+def test_a_chunk_fits_when_one_step_in_a_thousand_does(
+    monkeypatch: pytest.MonkeyPatch, tail_s: float, frames: int
+) -> None:
+    choice = chosen(monkeypatch, Tails(tail_s))
+    assert (choice.chunk_frames, choice.keeps_up) == (frames, True)
+    assert choice.cost.tail_seconds == tail_s
+
+
+def test_a_stall_of_the_machine_makes_no_chunk_larger(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert chosen(monkeypatch, Tails(0.025), stalled_s=lambda: 0.0).chunk_frames == 4
+    assert chosen(monkeypatch, Tails(0.025), stalled_s=lambda: 0.016).chunk_frames == 1
+
+
+def test_a_tail_is_timed_half_as_long_after_each_that_did_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    costs = Tails(0.1)
+    chosen(monkeypatch, costs)
+    many = [repeats * (0.002 + 0.0005 * frames) for frames, repeats in costs.asked if repeats > 60]
+    assert sum(many) < 2.0
+
+
+def test_a_tail_is_named_after_how_many_steps_were_timed() -> None:
+    assert StepCost(1, 0.001, 0.002, 0.01, 0.003, 1000).tail_name == "p99.9"
+    assert StepCost(1, 0.001, 0.002, 0.01, 0.003, 38).tail_name == "the longest of 38"
+    assert StepCost(1, 0.001, 0.002, 0.01).tail_seconds == 0.002  # remembered from before tails were timed
 
 
 def test_a_model_that_never_keeps_up_gets_its_cheapest_chunk_and_says_so(

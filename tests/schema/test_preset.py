@@ -352,3 +352,12 @@ def test_folders_of_the_variable_come_first(tmp_path: Path) -> None:
     folders = preset_folders({"SYNTHHOST_PRESETS": named})
     assert folders[:2] == (tmp_path / "a", tmp_path / "b")
     assert folders[2:] == preset_folders({})
+
+
+def test_a_ladder_is_read_rung_by_rung_and_refused_where_it_makes_no_sense() -> None:
+    plain = {"name": "own", "model": "mine", "source": {"kind": "frames"}}
+    read = Preset.from_json({**plain, "ladder": [{"precision": "int8"}, {"steps": 4}], "rung": 1}, "own")
+    assert ([dict(rung) for rung in read.ladder], read.rung) == ([{"precision": "int8"}, {"steps": 4}], 1)
+    for wrong in ({"ladder": [{}]}, {"ladder": [{"steps": 4}] * 9}, {"rung": 1}, {"ladder": {"steps": 4}}):
+        with pytest.raises(ConfigError):
+            Preset.from_json({**plain, **wrong}, "own")
