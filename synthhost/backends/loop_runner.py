@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,11 +83,24 @@ class LoopRunner:
 
         [render thread]
         """
-        if state.ended:
-            raise FeatureError("This stream has been flushed; take a new state to play on.")
-        with torch.inference_mode():
-            x = torch.from_numpy(frames.transpose(0, 2, 1).copy())
-            return self._make(self._conditioner.step(x, state.conditions).numpy(), state, out)
+        return self._make(self._conditions(frames, state), state, out)
+
+    def step_each(
+        self, frames: Sequence[Features], states: Sequence[LoopRunnerState], outs: Sequence[Audio]
+    ) -> list[int]:
+        """Step streams that have nothing to do with each other; raises as `step` does.
+
+        Those run together that make as many samples at one temperature. [render thread]
+        """
+        conditions = [self._conditions(x, state) for x, state in zip(frames, states, strict=True)]
+        alike: dict[tuple[int, float], list[int]] = {}
+        for place, state in enumerate(states):
+            alike.setdefault((conditions[place].shape[1], state.temperature), []).append(place)
+        for places in alike.values():
+            self._make_each(
+                [conditions[n] for n in places], [states[n] for n in places], [outs[n] for n in places]
+            )
+        return [int(one.shape[1]) for one in conditions]
 
     def flush(self, state: LoopRunnerState, out: Audio) -> int:
         """End the stream: write what look-ahead still held back.
@@ -102,26 +116,60 @@ class LoopRunner:
         with torch.inference_mode():
             return self._make(self._conditioner.flush(state.conditions).numpy(), state, out)
 
+    def _conditions(self, frames: Features, state: LoopRunnerState) -> NDArray[np.float32]:
+        """Return what the next samples are conditioned on, `[batch, samples, channels]`. [render thread]"""
+        if state.ended:
+            raise FeatureError("This stream has been flushed; take a new state to play on.")
+        with torch.inference_mode():
+            x = torch.from_numpy(frames.transpose(0, 2, 1).copy())
+            made: NDArray[np.float32] = self._conditioner.step(x, state.conditions).numpy()
+        return made
+
     def _make(self, conditions: NDArray[np.float32], state: LoopRunnerState, out: Audio) -> int:
         """Run the loop over `[batch, samples, channels]` of conditions. [render thread]"""
         voices, samples = int(conditions.shape[0]), int(conditions.shape[1])
-        if out.shape[0] < voices or out.shape[1] < samples:
-            raise FeatureError(
-                f"Room for {list(out.shape)} samples; this step makes [{voices}, {samples}]. Give more."
-            )
-        loop, first = self._loop, state.made_samples
-        levels = [state.draws.uniforms(stream, first, samples) for stream in range(loop.uniforms)]
-        noise = [state.draws.normals(stream, first, samples) for stream in range(loop.normals)]
-        loop.run_together(
-            np.ascontiguousarray(conditions),
-            _columns(levels, voices, samples, np.float64),
-            _columns(noise, voices, samples, np.float32),
-            state.temperature,
-            state.voices,
-            out[:voices, :samples],
+        _check_room(out, voices, samples)
+        levels, noise = self._draws(state, voices, samples)
+        states, made = state.voices, out[:voices, :samples]
+        self._loop.run_together(
+            np.ascontiguousarray(conditions), levels, noise, state.temperature, states, made
         )
         state.made_samples += samples
         return samples
+
+    def _make_each(
+        self, conditions: list[NDArray[np.float32]], states: list[LoopRunnerState], outs: list[Audio]
+    ) -> None:
+        """Run the loop over streams that make as many samples at one temperature. [render thread]"""
+        if len(states) == 1:
+            self._make(conditions[0], states[0], outs[0])
+            return
+        samples = int(conditions[0].shape[1])
+        drawn = []
+        for condition, state, out in zip(conditions, states, outs, strict=True):
+            _check_room(out, condition.shape[0], samples)
+            drawn.append(self._draws(state, condition.shape[0], samples))
+            state.made_samples += samples
+        levels, noise = (np.concatenate(kind) for kind in zip(*drawn, strict=True))
+        voices = [voice for state in states for voice in state.voices]
+        made = np.empty((len(voices), samples), np.float32)
+        self._loop.run_together(
+            np.concatenate(conditions), levels, noise, states[0].temperature, voices, made
+        )
+        first = 0
+        for condition, out in zip(conditions, outs, strict=True):
+            count = condition.shape[0]
+            out[:count, :samples] = made[first : first + count]
+            first += count
+
+    def _draws(
+        self, state: LoopRunnerState, voices: int, samples: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Return uniforms and normals of the next samples, `[voices, samples, draws]`. [render thread]"""
+        first, loop = state.made_samples, self._loop
+        levels = [state.draws.uniforms(stream, first, samples) for stream in range(loop.uniforms)]
+        noise = [state.draws.normals(stream, first, samples) for stream in range(loop.normals)]
+        return _columns(levels, voices, samples, np.float64), _columns(noise, voices, samples, np.float32)
 
 
 def _loop_of(network: Autoregressive, name: str) -> SampleLoop:
@@ -129,6 +177,13 @@ def _loop_of(network: Autoregressive, name: str) -> SampleLoop:
         return network.loop()
     except ValueError as error:
         raise ConfigError(f"{name}: {error} Play it with precision=float32.") from error
+
+
+def _check_room(out: Audio, voices: int, samples: int) -> None:
+    if out.shape[0] < voices or out.shape[1] < samples:
+        raise FeatureError(
+            f"Room for {list(out.shape)} samples; this step makes [{voices}, {samples}]. Give more."
+        )
 
 
 def _columns(rows: list[NDArray[Any]], voices: int, samples: int, kind: type) -> NDArray[Any]:

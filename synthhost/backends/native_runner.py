@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,6 +108,20 @@ class NativeRunner:
         self._check_out(needed, frames.shape[0], state, out)
         return self._advance(frames, state, out, ending=False)
 
+    def step_each(
+        self, frames: Sequence[Features], states: Sequence[NativeState], outs: Sequence[Audio]
+    ) -> list[int]:
+        """Step streams that have nothing to do with each other; raises as `step` does. [render thread]"""
+        shares: list[Any] = []
+        firsts: list[int] = []
+        for x, state, out in zip(frames, states, outs, strict=True):
+            needed = x.shape[2] * self.spec.hop_samples + self.spec.burst_samples
+            self._check_out(needed, x.shape[0], state, out)
+            firsts.append(len(shares))
+            shares += self._shares(x, state, out, ending=False)
+        written = self._run(shares, False, self.threads)
+        return [int(written[first]) for first in firsts]
+
     def flush(self, state: NativeState, out: Audio) -> int:
         """End the stream: write what was still held back (at most `look_ahead_samples + burst_samples`).
 
@@ -123,12 +138,15 @@ class NativeRunner:
 
     def _advance(self, frames: Features, state: NativeState, out: Audio, *, ending: bool) -> int:
         """Run all voices over `[batch, bands, frames]`. [render thread]"""
+        return int(self._run(self._shares(frames, state, out, ending=ending), ending, self.threads)[0])
+
+    def _shares(self, frames: Features, state: NativeState, out: Audio, *, ending: bool) -> list[Any]:
+        """Return every voice's part of a run; the state counts it as done. [render thread]"""
         state.seen_frames += frames.shape[2]
         rows = np.ascontiguousarray(frames.transpose(0, 2, 1))
         firsts = list(state.noise_made)
         noise = self._noise(state, ending=ending)
-        shares = [(voice, rows[n], noise[n], firsts, out[n, :, None]) for n, voice in enumerate(state.voices)]
-        return int(self._run(shares, ending, self.threads)[0])
+        return [(voice, rows[n], noise[n], firsts, out[n, :, None]) for n, voice in enumerate(state.voices)]
 
     def _noise(self, state: NativeState, *, ending: bool) -> NDArray[np.float32]:
         """Return the noise that the voices' next run needs, `[batch, rows, samples]`. [render thread]

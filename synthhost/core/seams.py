@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from synthhost.core.arrays import Audio, Features
@@ -50,6 +51,19 @@ class Reserving(Protocol):
         """Get ready for one more stream of steps of so many frames; say in a few words what came of it.
 
         It may take seconds. A stream goes without where it was not called.
+        """
+
+
+@runtime_checkable
+class Joining(Protocol):
+    """A runner that can take the next steps of several streams together, each with the same bits as alone."""
+
+    def step_each(
+        self, frames: Sequence[Features], states: Sequence[Any], outs: Sequence[Audio]
+    ) -> list[int]:
+        """Step streams that have nothing to do with each other; return the samples that each wrote.
+
+        Arguments as of `step`, one of each a stream. [render thread]
         """
 
 
