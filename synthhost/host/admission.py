@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event
 from typing import Any
@@ -16,6 +17,7 @@ from synthhost.host.duel import duel, takes_too_long
 from synthhost.host.fitting import Room, cores, fitted, shares_steps
 from synthhost.host.measure import measure_apart
 from synthhost.host.plan import STRICT, Plan
+from synthhost.host.realtime import RENDER_PRIORITY, raised
 from synthhost.host.stalls import StallWitness
 from synthhost.host.verdicts import does_not_keep_up, needs_too_much, what_next
 from synthhost.library.model import Model
@@ -71,7 +73,7 @@ class Admission:
                 model = model.with_options(threads=found.threads)
                 model.computed = replace(model.computed, reason=reason)
             return model
-        with self.stalls.beside():
+        with self._as_in_the_show():
             model, self._fitted[reference] = fitted(model, self._room(reference))
         return model
 
@@ -168,12 +170,18 @@ class Admission:
             choice = self._fitted.pop(reference)
         elif not self._playing():
             room = self._room(reference)
-            with self.stalls.beside():
+            with self._as_in_the_show():
                 choice = choose_chunk(runner, room.share, room.fixed, room.stalled_s)
         else:
             choice = self._book.find(*key) or self._measure_apart(reference)
         self._book.keep(*key, choice)
         return choice
+
+    @contextmanager
+    def _as_in_the_show(self) -> Iterator[None]:
+        """Time with the render thread's priority, and watch how long the machine stands still meanwhile."""
+        with self.stalls.beside(), raised(RENDER_PRIORITY):
+            yield
 
     def _key(self, reference: str, runner: Runner) -> tuple[str, str, int]:
         how, computed = _options_of(reference), self._computed.get(reference)
@@ -183,7 +191,7 @@ class Admission:
 
     def _room(self, reference: str) -> Room:
         fixed = self._plan.chunk_frames.get(reference)
-        return Room(self._share, fixed, self.most_threads, lambda: self.stalls.stall_s)
+        return Room(self._share, fixed, self.most_threads, self.stalls.stalled_s)
 
     def _measure_apart(self, reference: str) -> Choice:
         self._tell(f"measuring {reference} on this machine ...")

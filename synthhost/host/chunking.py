@@ -67,7 +67,7 @@ def _of_clips(cost: StepCost, spec: ModelSpec) -> StepCost:
 
 
 def choose_chunk(
-    runner: Runner, share: float, fixed: int | None = None, stalled_s: Callable[[], float] = lambda: 0.0
+    runner: Runner, share: float, fixed: int | None = None, stalled_s: Callable[[int], float] = lambda _: 0.0
 ) -> Choice:
     """Return the smallest chunk that keeps up within a share of a core, or the cheapest if none does.
 
@@ -78,7 +78,7 @@ def choose_chunk(
         runner: Of the model.
         share: Of one core's time.
         fixed: The chunk in frames, where there is no choice.
-        stalled_s: Says how long the machine stood still meanwhile, at p99.9.
+        stalled_s: Says how much of the tail of so many steps is a stall of the machine.
     """
     if fixed is not None:
         cost = measure_tail(runner, fixed)
@@ -88,10 +88,10 @@ def choose_chunk(
     for chunk in CHUNKS:
         chunk_frames = chunk * runner.spec.chunk_unit
         cost = measure(runner, chunk_frames)
-        if _fits(cost, share, stalled_s()):
+        if _fits(cost, share, stalled_s(cost.steps)):
             cost = measure_tail(runner, chunk_frames, lasting_s)
             lasting_s /= 2.0
-            if _fits(cost, share, stalled_s()):
+            if _fits(cost, share, stalled_s(cost.steps)):
                 return Choice(chunk_frames, cost, keeps_up=True)
         tried.append(cost)
         if cost.rules_out(CHUNKS[-1] * runner.spec.chunk_unit):

@@ -26,18 +26,18 @@ from synthhost.host.journal import header_of
 from synthhost.host.loader import ThreadedLoader, Workshop
 from synthhost.host.plan import STRICT, Plan
 from synthhost.host.processes import ParentWatch
-from synthhost.host.realtime import go_before_others, go_realtime, quiet_collector
+from synthhost.host.realtime import RENDER_PRIORITY, go_before_others, go_realtime, quiet_collector
 from synthhost.host.recording import Recording
 from synthhost.host.rungs import begin_on_rungs
 from synthhost.host.shared import Shared
 from synthhost.host.silenced import Silenced
 from synthhost.host.steering import Steering
+from synthhost.host.verdicts import too_short
 
 _COMMANDS_PER_BLOCK = 64  # taken out of the ring, or one bundle; a burst waits there
 _SINK_SILENT_NS = 300_000_000  # a sink that has not asked for so long is gone: the engine keeps time itself
 _SINK_GRACE_S = 15.0  # how long the first sink may take to open
 _NOTICE_GAP_S = 1.0
-_PRIORITY = 60
 # The render thread asks for the interpreter after each of a step's 150 operations. Beside Python that never
 # rests a small model's step took 77 ms at p99 with 0.5 ms here, 14 ms with this, and 3 ms alone.
 _SWITCH_S = 0.00002
@@ -79,6 +79,8 @@ class LiveEngine:
         choices = list(self._admission.choices.values())
         stall_s = self._admission.stalls.stall_s
         chosen = choose_ahead_samples(choices, plan.sample_rate, plan.block_samples, stall_s)
+        if 0 < plan.ahead_samples < chosen:
+            self._admission.notes.append(too_short(plan.ahead_samples, chosen, plan.sample_rate))
         self._ahead = plan.ahead_samples or min(chosen, int(_LONGEST_AHEAD_S * plan.sample_rate))
         self._block = np.zeros((CHANNELS, plan.block_samples), dtype=np.float32)
         self._clock_s = 0.0
@@ -103,7 +105,7 @@ class LiveEngine:
             self.renderer.begin_recording(self._open_stems(self.plan.record_folder, self.plan.record_format))
         self._status["ahead_samples"] = self._ahead
         self._publish()
-        refused = go_realtime(_PRIORITY)
+        refused = go_realtime(RENDER_PRIORITY)
         self._admission.notes += refused
         self._status["realtime"] = int(not refused)
         while self._shared.audio.write_sample < self._ahead and not self._ended():

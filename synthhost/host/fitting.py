@@ -23,13 +23,13 @@ class Room:
         share: Of a core's time, for its median step.
         fixed: The chunk in frames, where the set says it.
         threads: That may share a step, where the model leaves that open.
-        stalled_s: Says how long the machine stood still so far, at p99.9.
+        stalled_s: Says how much of the tail of so many steps is a stall of the machine.
     """
 
     share: float
     fixed: int | None = None
     threads: int = 1
-    stalled_s: Callable[[], float] = lambda: 0.0
+    stalled_s: Callable[[int], float] = lambda _: 0.0
 
 
 def cores() -> int:

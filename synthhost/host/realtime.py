@@ -5,6 +5,11 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+RENDER_PRIORITY = 60
+"""Of the render thread, among those that the system lets go first."""
 
 _LOCK_CURRENT_AND_FUTURE = 3
 _RESET_ON_FORK = 0x40000000  # threads made later run with ordinary priority
@@ -29,6 +34,17 @@ def raise_thread(priority: int) -> list[str]:
     except (OSError, AttributeError) as error:
         return [f"no real-time priority ({error}): blocks may be late when the machine is busy"]
     return []
+
+
+@contextmanager
+def raised(priority: int) -> Iterator[None]:
+    """Let the calling thread run as `raise_thread` makes it for as long as the block lasts, where allowed."""
+    refused = raise_thread(priority)
+    try:
+        yield
+    finally:
+        if not refused:
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def go_before_others() -> list[str]:

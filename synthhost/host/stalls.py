@@ -13,6 +13,7 @@ from time import perf_counter, sleep
 
 import numpy as np
 
+from synthhost.backends.cost import TAIL_STEPS
 from synthhost.host.realtime import raise_thread
 
 LONGEST_STALL_S = 0.1
@@ -21,7 +22,7 @@ LONGEST_STALL_S = 0.1
 _NAP_S = 0.0005
 _FEWEST = 200  # naps: fewer say nothing of one in a thousand
 _MOST = 20_000
-_PRIORITY = 50  # below the render thread's, above what it watches
+_PRIORITY = 65  # above what it watches, so that it sees the machine and not the models
 
 
 class StallWitness:
@@ -73,6 +74,13 @@ class StallWitness:
         """Return how late a waking is at p99.9, held to `LONGEST_STALL_S`; 0 after too few. [any thread]"""
         late_s = self._late_s[:]
         return min(float(np.quantile(late_s, 0.999)), LONGEST_STALL_S) if len(late_s) >= _FEWEST else 0.0
+
+    def stalled_s(self, steps: int) -> float:
+        """Return what of the longest of so many steps may be the machine's doing. [any thread]
+
+        Like with like: p99.9 where steps are enough for one, else the longest stall, to the same bound.
+        """
+        return self.stall_s if steps >= TAIL_STEPS else min(self.longest_s, LONGEST_STALL_S)
 
     @property
     def longest_s(self) -> float:

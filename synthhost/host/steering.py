@@ -16,6 +16,7 @@ from synthhost.host.stepping import Counts, Standing, Step, Stepping
 from synthhost.host.verdicts import said
 
 _GAP_S = 0.25
+_ADVICE_GAP_S = 10.0  # what is late in one bad moment is told at once, and once
 _ADVICE_STEP_MS = 5.0  # advice is rounded up to so much, and a smaller step beyond the last is no news
 
 
@@ -55,6 +56,7 @@ class Steering:
         self._looked_s = float("-inf")
         self._late_ms = 0.0
         self._advised_ms = 0.0
+        self._advised_s = float("-inf")
 
     def look(self) -> None:
         """Order a step where one is due; a few times a second are enough."""
@@ -68,7 +70,7 @@ class Steering:
         if step is not None:
             self._take(step)
         elif self._stepping.helpless(now_s, counts):
-            self._advise()
+            self._advise(now_s)
 
     def _counts(self) -> Counts:
         status = self._status
@@ -92,13 +94,14 @@ class Steering:
         )
         self._order(TakeRung(step.track, step.rung, step.why, self._crossfade_ms))
 
-    def _advise(self) -> None:
+    def _advise(self, now_s: float) -> None:
         """Say which `--ahead-ms` would have held what was late; more is news, less is not."""
         ahead_ms = 1000.0 * int(self._status["ahead_samples"]) / self._renderer.sample_rate
         wanted_ms = _ADVICE_STEP_MS * (1.0 + (ahead_ms + self._late_ms) // _ADVICE_STEP_MS)
-        if self._late_ms <= 0.0 or wanted_ms <= self._advised_ms:
+        news = self._late_ms > 0.0 and wanted_ms > self._advised_ms
+        if not news or now_s - self._advised_s < _ADVICE_GAP_S:
             return
-        self._advised_ms = wanted_ms
+        self._advised_ms, self._advised_s = wanted_ms, now_s
         if wanted_ms > LONGEST_AHEAD_MS:
             self._say("Blocks are late by more than any --ahead-ms holds: the models need a faster machine.")
             return

@@ -41,6 +41,15 @@ def needs_too_much(together: float, tracks: int) -> str:
     return f"The models of {tracks} tracks need {100 * together:.0f} % of one core together."
 
 
+def too_short(ahead_samples: int, chosen_samples: int, sample_rate: int) -> str:
+    """Return that the ring that was asked for is shorter than the one that would have been chosen."""
+    given_ms, chosen_ms = (1000.0 * samples / sample_rate for samples in (ahead_samples, chosen_samples))
+    return (
+        f"The engine stays {given_ms:.0f} ms ahead of the sink, as was asked for; by what the models' steps "
+        f"and the machine's stalls took here it would be {chosen_ms:.0f} ms"
+    )
+
+
 def said(options: Mapping[str, OptionValue]) -> str:
     """Return options as people write them."""
     return ", ".join(f"{name}={value}" for name, value in options.items())

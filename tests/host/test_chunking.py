@@ -82,8 +82,8 @@ def test_a_chunk_fits_when_one_step_in_a_thousand_does(
 
 
 def test_a_stall_of_the_machine_makes_no_chunk_larger(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert chosen(monkeypatch, Tails(0.025), stalled_s=lambda: 0.0).chunk_frames == 4
-    assert chosen(monkeypatch, Tails(0.025), stalled_s=lambda: 0.016).chunk_frames == 1
+    assert chosen(monkeypatch, Tails(0.025), stalled_s=lambda _: 0.0).chunk_frames == 4
+    assert chosen(monkeypatch, Tails(0.025), stalled_s=lambda _: 0.016).chunk_frames == 1
 
 
 def test_a_tail_is_timed_half_as_long_after_each_that_did_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:

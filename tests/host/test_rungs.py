@@ -18,6 +18,7 @@ from synthhost.host.fitting import Room, fitted
 from synthhost.host.plan import Plan
 from synthhost.host.planning import read_ladder
 from synthhost.host.rungs import Rungs, begin_on_rungs, step_down_until_all_fit
+from synthhost.host.verdicts import too_short
 
 
 def costing(factor: float, *, keeps_up: bool | None = None, threads: int = 1) -> Choice:
@@ -201,3 +202,9 @@ def test_models_that_keep_up_alone_and_not_together_get_a_verdict(
     assert host.verdicts(["a", "a"], left=False)[0].startswith(
         "The models of 2 tracks need 100 % of one core"
     )
+
+
+def test_a_ring_shorter_than_would_be_chosen_is_told_in_ms() -> None:
+    told = too_short(480, 2400, 48000)
+    assert "stays 10 ms ahead" in told
+    assert "it would be 50 ms" in told

@@ -52,6 +52,13 @@ def test_few_looks_say_nothing_and_a_long_stall_is_held_to_a_bound() -> None:
     assert witness(3.0, every=2, looks=500).stall_s == LONGEST_STALL_S
 
 
+def test_the_longest_of_few_steps_is_held_against_the_longest_stall() -> None:
+    seen = witness(0.015, every=4000, looks=5000)
+    assert seen.stalled_s(1000) == pytest.approx(0.0, abs=1e-9)
+    assert seen.stalled_s(30) == pytest.approx(0.015)
+    assert witness(3.0, every=400, looks=500).stalled_s(30) == LONGEST_STALL_S
+
+
 def test_the_ring_grows_by_what_the_machine_stands_still() -> None:
     choices = [Choice(1, StepCost(1, 0.001, 0.002, 0.01), keeps_up=True)]
     calm = choose_ahead_samples(choices, 48000, 48)

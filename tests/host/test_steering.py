@@ -81,7 +81,7 @@ def test_a_late_show_is_stepped_down_by_a_command_and_told_in_a_sentence() -> No
 def test_a_show_whose_ring_is_too_short_is_told_what_would_have_held() -> None:
     machine = Machine(rungs=1)
     machine.play(4.0, 0.2, late_ms=12.0)
-    machine.play(60.0, 0.2, late_ms=11.0)
+    machine.play(60.0, 0.2, late_ms=11.0)  # held by the same ring, so no news
     assert machine.orders == []
     assert machine.said == [
         "Blocks were up to 12 ms late, 20 ms ahead of the sink: --ahead-ms 35 would have held them."
