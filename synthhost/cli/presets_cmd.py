@@ -14,7 +14,7 @@ from rich.table import Table
 from synthhost.checkpoints.package import read_manifest
 from synthhost.core.computing import asked_for, under
 from synthhost.core.errors import ConfigError, SynthhostError
-from synthhost.core.options import OptionValue
+from synthhost.core.options import OptionValue, options_of, settled
 from synthhost.core.params import ParamSpec
 from synthhost.effects.catalogue import CATALOGUE
 from synthhost.host.factory import VoiceFactory
@@ -144,8 +144,11 @@ def _build_problems(
     placed: PlacedPreset, factory: VoiceFactory, options: Mapping[str, OptionValue]
 ) -> list[str]:
     """Return why a preset in which nothing is written wrong cannot be built: model, options, sounds."""
+    body = under(placed.absolute().as_json(), options)
     try:
-        factory.build(under(placed.absolute().as_json(), options), 0, None)
+        prepared = factory.build(body, 0, None)
+        for rung in range(len(placed.preset.ladder)):
+            settled(prepared.option_specs, options_of(body, rung + 1), f"ladder[{rung}]")
     except SynthhostError as error:
         where = f"{placed.place}: {placed.inside}" if placed.inside else placed.place
         return [f"{where}: {line}" for line in str(error).splitlines()]

@@ -66,8 +66,13 @@ def begin_on_rungs(plan: Plan, factory: VoiceFactory, admission: Admission) -> t
     }
     if not any(body.get("ladder") for body in bodies.values()):
         return plan, {}
-    for name, body in bodies.items():
+    for track in plan.set["tracks"]:
+        name, body = track["name"], bodies[track["name"]]
         bodies[name] = {**body, "ladder": _usable(body, factory)}
+        if len(bodies[name]["ladder"]) < len(track["preset"].get("ladder") or ()):
+            admission.notes.append(
+                f"{name}: its model lacks options that its preset's ladder names, see `presets check`"
+            )
     tracks = {name: Rungs(_measured(name, body, factory, admission)) for name, body in bodies.items()}
     step_down_until_all_fit(tracks)
     reasons = {name: _reason(bodies[name], one) for name, one in tracks.items() if one.rung}

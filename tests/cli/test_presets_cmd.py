@@ -145,6 +145,7 @@ def test_a_model_that_was_not_pulled_is_told_with_how_to_fetch_it(
         ("model: hifigan-universal", "model: ./nowhere", "slow-choir.yaml: model: "),
         ("model: hifigan-universal", "model: ./choir.flac", "choir.flac: "),
         ("source:", "options: {steps: 6}\nsource:", "no option is called 'steps'"),
+        ("source:", "ladder: [{threads: 2}, {steps: 6}]\nsource:", "ladder[1]: no option is called 'steps'"),
         ("choir.flac", "config.json", "config.json: cannot be read as sound"),
     ],
 )

@@ -113,6 +113,16 @@ def test_rungs_of_other_models_are_left_out_and_one_that_cannot_be_had_ends_the_
     assert "rung 1 of its ladder cannot be taken: 8-bit" in machine.admission.notes[0]
 
 
+def test_a_presets_own_rung_that_its_model_lacks_is_told() -> None:
+    machine = Machine({"glow": 0.3, "glow?steps=9": 0.1}, ("steps",))
+    begin_on_rungs(
+        plan_with([], {"ladder": [{"stepz": 4}, {"steps": 9}]}), machine.factory, machine.admission
+    )
+    assert machine.admission.notes == [
+        "voice: its model lacks options that its preset's ladder names, see `presets check`"
+    ]
+
+
 def test_a_presets_own_ladder_goes_before_the_sets_and_without_any_nothing_is_done() -> None:
     machine = Machine({"glow": 3.0, "glow?steps=9": 0.5}, ("precision", "steps"))
     plan, _ = begin_on_rungs(
