@@ -54,7 +54,7 @@ def running_state(runner: Runner, chunk_frames: int = _WARM_FRAMES) -> Any:
     What a network looks back on is read in few large steps: a diffusion's first ones cost less than later.
     """
     state = runner.new_state()
-    frames, out = _quiet_noise(runner, chunk_frames)
+    frames, out = quiet_noise(runner, chunk_frames)
     for _ in range(runner.spec.receptive_frames // chunk_frames + 1):
         runner.step(frames, state, out)
     return state
@@ -72,7 +72,7 @@ def cost_per_step(runner: Runner, chunk_frames: int, repeats: int = 100, running
     spec = runner.spec
     if isinstance(runner, Reserving):
         runner.reserve(chunk_frames)
-    frames, out = _quiet_noise(runner, chunk_frames)
+    frames, out = quiet_noise(runner, chunk_frames)
     state = running_state(runner, chunk_frames) if running is None else running.copy()
     for _ in range(_UNTIMED):
         runner.step(frames, state, out)
@@ -91,7 +91,7 @@ def cost_per_step(runner: Runner, chunk_frames: int, repeats: int = 100, running
     )
 
 
-def _quiet_noise(runner: Runner, chunk_frames: int) -> tuple[Features, Audio]:
+def quiet_noise(runner: Runner, chunk_frames: int) -> tuple[Features, Audio]:
     """Return frames for one step, `[1, bands, frames]`, and room for what it gives."""
     spec = runner.spec
     noise = np.random.default_rng(0).standard_normal((1, spec.bands, chunk_frames))

@@ -43,6 +43,7 @@ from synthhost.engine.loading import Loader, Stems
 from synthhost.engine.meters import measure
 from synthhost.engine.strip import STRIP_SPECS
 from synthhost.engine.track import Track
+from synthhost.engine.voice import take_joint_steps
 
 CHANNELS = 4  # master left and right, cue left and right
 
@@ -183,6 +184,7 @@ class Renderer:
         if end <= begin:
             return
         part = slice(begin, end)
+        take_joint_steps([voice for track in self.tracks for voice in track.sounding()], end - begin)
         for index, track in enumerate(self.tracks):
             wet = self._wet[index, :, part]
             cue = self._cued[index, :, part]

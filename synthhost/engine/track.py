@@ -17,6 +17,7 @@ from synthhost.core.timebase import ms_to_samples
 from synthhost.engine.clip_voice import ClipVoice
 from synthhost.engine.crossfade import crossfade
 from synthhost.engine.loading import Loader, Prepared
+from synthhost.engine.sounding import Sounding
 from synthhost.engine.strip import STRIP_PARAMS, STRIP_SPECS, Strip
 
 _CUE_FADE_MS = 10.0
@@ -228,11 +229,14 @@ class Track:
                 coming.cued.level.move_to(0.0)
         self.revision += 1
 
+    def sounding(self) -> Iterator[Sounding]:
+        """Yield every voice that the next `render` plays. [render thread]"""
+        self._arrive()
+        return (prepared.voice for prepared in self._voices())
+
     def render(self, wet: Audio, dry: Audio, cue: Audio) -> None:
         """Write the next samples: `wet` and `cue` `[2, samples]`, `dry` `[samples]`. [render thread]"""
-        if self._fade is None and self._arrival is not None:
-            self._begin_fade(self._arrival)
-            self._arrival = None
+        self._arrive()
         cue[:] = 0.0
         self.playing.voice.render(wet, dry)
         if self._fade is not None:
@@ -281,6 +285,12 @@ class Track:
     def _fade_from_cue(self, cued: _Cued) -> None:
         cued.level.move_to(0.0)
         self._dropped.append(cued)
+
+    def _arrive(self) -> None:
+        """Begin the fade of a voice that waits for it, as soon as there is no other."""
+        if self._fade is None and self._arrival is not None:
+            self._begin_fade(self._arrival)
+            self._arrival = None
 
     def _begin_fade(self, arrival: _Arrival) -> None:
         fade_ms = min(max(arrival.crossfade_ms, 0.0), LONGEST_FADE_MS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from time import perf_counter
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from synthhost.core.arrays import Audio
 from synthhost.core.draws import Draws
 from synthhost.core.errors import ModelError
-from synthhost.core.seams import Effects, Runner, Source
+from synthhost.core.seams import Effects, Joining, Runner, Source
 from synthhost.engine.fifo import SampleFifo
 from synthhost.engine.sounding import PIECE_SAMPLES, RateConverter, Sounding
 
@@ -30,8 +31,12 @@ class Voice(Sounding):
         converter: RateConverter,
         effects: Effects,
         draws: Draws | None = None,
+        *,
+        joins: bool = False,
     ) -> None:
+        """Begin a stream; `joins` says whether its steps cost less together with others of its runner."""
         super().__init__(source, runner, chunk_frames, converter, effects)
+        self.joins = joins and isinstance(runner, Joining)
         spec = runner.spec
         self._state = runner.new_state(1, draws)
         self._frames = np.zeros((1, spec.bands, chunk_frames), dtype=np.float32)
@@ -65,6 +70,10 @@ class Voice(Sounding):
         self.source.next_frames(frames[0])
         return self._finite(sound[: self.runner.step(frames, self._state, sound[None])])
 
+    def needs_step(self, count: int) -> bool:
+        """Whether the next `count` samples need a step of the model first. [render thread]"""
+        return len(self._fifo) < self.converter.needed(min(count, PIECE_SAMPLES))
+
     def _pull(self, out: Audio) -> None:
         count = out.shape[0]
         wanted = self.converter.needed(count)
@@ -76,10 +85,13 @@ class Voice(Sounding):
         begun = perf_counter()
         self.source.next_frames(self._frames[0])
         out = self._fifo.room(self._room_samples)
-        written = self._computed(out)
+        self._made(out, self._computed(out))
+        self.model_seconds += perf_counter() - begun
+
+    def _made(self, out: Audio, written: int) -> None:
+        """Keep what a step wrote. [render thread]"""
         self._finite(out[:written])
         self._fifo.commit(written)
-        self.model_seconds += perf_counter() - begun
 
     def _computed(self, out: Audio) -> int:
         """Let the model write its next samples; one that fails leaves what is no number. [render thread]"""
@@ -91,3 +103,39 @@ class Voice(Sounding):
 
     def _set_control(self, name: str, value: float) -> None:
         self.runner.set_control(self._state, name, value)
+
+
+def take_joint_steps(voices: Iterable[Sounding], count: int) -> None:
+    """Let voices of one runner that need steps for the next `count` samples take them together.
+
+    Each sounds as it does alone, to the bit; what is left for one alone is pulled as it is heard.
+
+    [render thread]
+    """
+    able: dict[tuple[int, int], list[Voice]] = {}
+    for voice in voices:
+        if isinstance(voice, Voice) and voice.joins:
+            able.setdefault((id(voice.runner), voice.chunk_frames), []).append(voice)
+    for group in able.values():
+        while len(group) > 1 and len(due := [one for one in group if one.needs_step(count)]) > 1:
+            _step_together(due)
+
+
+def _step_together(voices: Sequence[Voice]) -> None:
+    """Take one step of each; its cost is shared alike. [render thread]"""
+    begun = perf_counter()
+    runner = voices[0].runner
+    assert isinstance(runner, Joining)
+    outs = [voice._fifo.room(voice._room_samples) for voice in voices]
+    for voice in voices:
+        voice.source.next_frames(voice._frames[0])
+    written = runner.step_each(
+        [voice._frames for voice in voices],
+        [voice._state for voice in voices],
+        [out[None] for out in outs],
+    )
+    for voice, out, count in zip(voices, outs, written, strict=True):
+        voice._made(out, count)
+    each_s = (perf_counter() - begun) / len(voices)
+    for voice in voices:
+        voice.model_seconds += each_s

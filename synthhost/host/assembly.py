@@ -16,6 +16,7 @@ from synthhost.engine.renderer import Renderer
 from synthhost.engine.strip import GAIN
 from synthhost.engine.track import Track
 from synthhost.host.factory import VoiceFactory, as_loaded
+from synthhost.host.joint import alone
 from synthhost.host.ledger import voice_parts
 from synthhost.host.plan import Plan
 from synthhost.library.model import Model
@@ -35,9 +36,13 @@ def make_factory(
     plan: Plan,
     chunk_of: Callable[[str, Runner], int],
     preferred: Callable[[str, Model], Model] = as_loaded,
+    joint: Callable[[Runner, int], str | None] = alone,
 ) -> VoiceFactory:
-    """Return the factory of a plan's voices; `preferred` is asked where the plan says no back end."""
-    return VoiceFactory(plan.sample_rate, plan.seed, chunk_of, plan.backends, preferred)
+    """Return the factory of a plan's voices.
+
+    `preferred` is asked where the plan says no back end, `joint` which voices step together.
+    """
+    return VoiceFactory(plan.sample_rate, plan.seed, chunk_of, plan.backends, preferred, joint)
 
 
 def make_renderer(

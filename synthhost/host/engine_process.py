@@ -22,6 +22,7 @@ from synthhost.host.admission import Admission
 from synthhost.host.assembly import describe, make_factory, make_renderer, stem_channels
 from synthhost.host.chunking import choose_ahead_samples
 from synthhost.host.gpus import gpus_in
+from synthhost.host.joint import JointSteps
 from synthhost.host.journal import header_of
 from synthhost.host.loader import ThreadedLoader, Workshop
 from synthhost.host.plan import STRICT, Plan
@@ -53,7 +54,7 @@ class LiveEngine:
         self._shared = shared
         self._status = shared.status
         self._gpus = gpus_in(plan)
-        self._admission = Admission(plan, lambda: bool(self._status["engine_ready"]), self._say)
+        self._admission = Admission(plan, self._is_playing, self._say)
         self._admission.notes += go_before_others()  # the loader and the writers of stems too
         self._asides: deque[Event] = deque()  # from the loader's thread: the ring has one writer
         self._described = -1
@@ -62,7 +63,9 @@ class LiveEngine:
         self._wake_late_ms = 0.0
         self._silenced = Silenced()
         self._stems_error: str | None = None
-        self._factory = factory = make_factory(plan, self._admission.chunk_of, self._admission.preferred)
+        self._factory = factory = make_factory(
+            plan, self._admission.chunk_of, self._admission.preferred, JointSteps(self._is_playing).told
+        )
         self.plan, reasons = begin_on_rungs(plan, factory, self._admission)
         plan = self.plan
         self._workshop = Workshop(factory, self._open_stems)
@@ -260,6 +263,10 @@ class LiveEngine:
     def _say(self, text: str) -> None:
         """Say what goes on or went wrong beside a job. [loader thread]"""
         self._asides.append(Notice("loader", text, self.renderer.sample))
+
+    def _is_playing(self) -> bool:
+        """Whether sound runs already. [any thread]"""
+        return bool(self._status["engine_ready"])
 
     def _playing_models(self) -> list[str]:
         return [track.playing.model_reference for track in self.renderer.tracks]

@@ -22,6 +22,7 @@ from synthhost.engine.resampler import Resampler
 from synthhost.engine.sounding import Sounding
 from synthhost.engine.strip import db_to_linear
 from synthhost.engine.voice import Voice
+from synthhost.host.joint import alone
 from synthhost.host.sounds import file_sha256
 from synthhost.library.model import Model
 from synthhost.library.number_files import names_numbers
@@ -52,6 +53,7 @@ class VoiceFactory:
         chunk_of: Says how many frames a model takes at a time.
         backends: Which back end computed a model in the session that is played again, by its reference.
         preferred: Takes a freshly loaded model and returns it on the back end it is to play on.
+        joint: Says in a few words why voices of a runner step together at a chunk, or None where they do not.
 
     Attributes:
         backends: Which back end computes each model that was loaded, by its reference.
@@ -64,12 +66,14 @@ class VoiceFactory:
         chunk_of: Callable[[str, Runner], int],
         backends: Mapping[str, str] | None = None,
         preferred: Callable[[str, Model], Model] = as_loaded,
+        joint: Callable[[Runner, int], str | None] = alone,
     ) -> None:
         self._sample_rate = sample_rate
         self._seed = seed
         self._chunk_of = chunk_of
         self._pinned = dict(backends or {})
         self._preferred = preferred
+        self._joint = joint
         self.backends: dict[str, str] = {}
         self._models: OrderedDict[str, Model] = OrderedDict()  # by reference, options included
         self._tapes: OrderedDict[tuple[str, MelSpec], Tape] = OrderedDict()
@@ -147,7 +151,11 @@ class VoiceFactory:
         chunk_frames, computed = self._chunk_of(reference, runner), model.computed
         if isinstance(runner, Reserving):
             computed = replace(computed, reason=f"{computed.reason}; {runner.reserve(chunk_frames)}")
-        voice = self._voice(source, runner, chunk_frames, chain, SeededDraws.of(seed))
+        joined = self._joint(runner, chunk_frames)
+        if joined is not None:
+            computed = replace(computed, reason=f"{computed.reason}; {joined}")
+        joins = joined is not None
+        voice = self._voice(source, runner, chunk_frames, chain, SeededDraws.of(seed), joins=joins)
         values = _settle(preset, said, voice, live or {}, kept=kept)
         voice.trim = db_to_linear(preset.gain_db)
         if live is not None:
@@ -191,13 +199,20 @@ class VoiceFactory:
         return {path: file_sha256(path)}
 
     def _voice(
-        self, source: Source, runner: Runner, chunk_frames: int, effects: Effects, draws: SeededDraws
+        self,
+        source: Source,
+        runner: Runner,
+        chunk_frames: int,
+        effects: Effects,
+        draws: SeededDraws,
+        *,
+        joins: bool,
     ) -> Sounding:
         """Return a voice at the start of its stream, or one of clips that waits for triggers."""
         converter = self._converter(runner.spec.sample_rate)
         if isinstance(source, ClipSource):
             return ClipVoice(source, runner, chunk_frames, converter, effects, self._sample_rate)
-        return Voice(source, runner, chunk_frames, converter, effects, draws)
+        return Voice(source, runner, chunk_frames, converter, effects, draws, joins=joins)
 
     def _converter(self, model_rate: int) -> Resampler:
         """Return a converter at the start of its stream; designing one holds the interpreter for 3 ms."""

@@ -1,4 +1,4 @@
-"""Streams that have nothing to do with each other take their steps together, each with the bits of its own."""
+"""Streams that have nothing to do with each other take their steps together, each with its own bits."""
 
 from __future__ import annotations
 
