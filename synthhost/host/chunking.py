@@ -17,7 +17,8 @@ CLIPS_AT_ONCE = 4
 _LOOK_S = 0.1  # how long a chunk size is looked at first
 _LOOK_STEPS = 60
 _FEWEST_REPEATS = 5
-_TAIL_S = 1.0  # how long a chunk that fits is timed for its p99.9; half as long after each that failed
+_TAIL_S = 1.0  # how long a chunk that fits is timed for its p99.9
+_NEXT_TAIL_S = 0.5  # and those after one that failed
 _MOST_STEPS = 4 * TAIL_STEPS
 _MARGIN_MS = 4.0
 _FULL = 0.95  # of a core: beyond this nothing is left for the rest of the engine
@@ -72,7 +73,8 @@ def choose_chunk(
     """Return the smallest chunk that keeps up within a share of a core, or the cheapest if none does.
 
     Its median step fits the share, and its p99.9 its own sound's time. A stall of the machine is no cost of
-    the step: it comes at any chunk size, and the ring holds it; so as much is forgiven the p99.9.
+    the step: it comes at any chunk size, and the ring holds it; so as much is forgiven the p99.9. The
+    cheapest keeps up where that holds within nearly a whole core.
 
     Args:
         runner: Of the model.
@@ -82,7 +84,7 @@ def choose_chunk(
     """
     if fixed is not None:
         cost = measure_tail(runner, fixed)
-        return Choice(fixed, cost, cost.median_seconds <= cost.chunk_seconds)
+        return Choice(fixed, cost, _fits(cost, 1.0, stalled_s(cost.steps)))
     tried: list[StepCost] = []
     lasting_s = _TAIL_S
     for chunk in CHUNKS:
@@ -90,7 +92,7 @@ def choose_chunk(
         cost = measure(runner, chunk_frames)
         if _fits(cost, share, stalled_s(cost.steps)):
             cost = measure_tail(runner, chunk_frames, lasting_s)
-            lasting_s /= 2.0
+            lasting_s = _NEXT_TAIL_S
             if _fits(cost, share, stalled_s(cost.steps)):
                 return Choice(chunk_frames, cost, keeps_up=True)
         tried.append(cost)
@@ -99,7 +101,7 @@ def choose_chunk(
     cheapest = min(tried, key=lambda cost: cost.median_seconds / cost.chunk_seconds)
     if lasting_s == _TAIL_S:  # none was timed so far that one in a thousand would be known
         cheapest = measure_tail(runner, cheapest.chunk_frames)
-    return Choice(cheapest.chunk_frames, cheapest, cheapest.median_seconds <= _FULL * cheapest.chunk_seconds)
+    return Choice(cheapest.chunk_frames, cheapest, _fits(cheapest, _FULL, stalled_s(cheapest.steps)))
 
 
 def _fits(cost: StepCost, share: float, stalled_s: float) -> bool:

@@ -18,8 +18,8 @@ def what_next(*, strict: bool, left: bool) -> str:
     if strict:
         return f"It is not played, as --admission strict asks. {_GIVE_UP}"
     if left:
-        return "It drops out until it has stepped down its ladder."
-    return f"It will drop out. {_GIVE_UP}"
+        return "Expect gaps until it has stepped down its ladder."
+    return f"Expect gaps. {_GIVE_UP}"
 
 
 def does_not_keep_up(reference: str, choice: Choice, most_threads: int) -> str:

@@ -181,8 +181,8 @@ def test_one_thread_where_it_keeps_up_else_as_many_as_pay(
 @pytest.mark.parametrize(
     ("admission", "left", "says"),
     [
-        ("warn", False, "It will drop out. Use a smaller model"),
-        ("warn", True, "It drops out until it has stepped down its ladder."),
+        ("warn", False, "Expect gaps. Use a smaller model"),
+        ("warn", True, "Expect gaps until it has stepped down its ladder."),
         ("strict", False, "It is not played, as --admission strict asks. Use a smaller model"),
     ],
 )
