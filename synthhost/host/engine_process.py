@@ -76,7 +76,13 @@ class LiveEngine:
         self._orders: deque[TakeRung] = deque()  # from the loader's thread
         fade_ms = float(plan.set["crossfade_ms"])
         self._steering = Steering(
-            self.renderer, self._admission, self._status, fade_ms, order=self._orders.append, say=self._say
+            self.renderer,
+            self._admission,
+            self._status,
+            fade_ms,
+            order=self._orders.append,
+            say=self._say,
+            grow=None if plan.ahead_samples else self._grow,
         )
         self._judge()
         choices = list(self._admission.choices.values())
@@ -263,6 +269,12 @@ class LiveEngine:
     def _say(self, text: str) -> None:
         """Say what goes on or went wrong beside a job. [loader thread]"""
         self._asides.append(Notice("loader", text, self.renderer.sample))
+
+    def _grow(self, ahead_ms: float) -> None:
+        """Stay so much ahead of the sink from now on; sound goes on meanwhile. [loader thread]"""
+        blocks = -(-int(ahead_ms * self.plan.sample_rate / 1000.0) // self.plan.block_samples)
+        self._ahead = self._status["ahead_samples"] = blocks * self.plan.block_samples
+        self._described = -1
 
     def _is_playing(self) -> bool:
         """Whether sound runs already. [any thread]"""

@@ -1,4 +1,4 @@
-"""Keeps a show in time: steps tracks down and up their ladders, and says when the ring is too short."""
+"""Keeps a show in time: steps tracks down and up their ladders, and lengthens a ring that is too short."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ from synthhost.host.verdicts import said
 _GAP_S = 0.25
 _ADVICE_GAP_S = 10.0  # what is late in one bad moment is told at once, and once
 _ADVICE_STEP_MS = 5.0  # advice is rounded up to so much, and a smaller step beyond the last is no news
+_GROWING_GAP_S = 1.0  # what is late together is held by one step
+LONGEST_GROWN_MS = 300.0
+"""A ring is made longer up to here without being asked: beyond it, hands no longer feel what they move."""
 
 
 class Steering:
@@ -30,6 +33,7 @@ class Steering:
         crossfade_ms: Of a step.
         order: Takes the command of a step, for the render thread.
         say: Takes sentences for people.
+        grow: Makes the ring so many ms long; None where its length was asked for.
         clock: Tells the time in seconds.
     """
 
@@ -42,6 +46,7 @@ class Steering:
         *,
         order: Callable[[TakeRung], None],
         say: Callable[[str], None],
+        grow: Callable[[float], None] | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self.longest_late_ms = 0.0  # of a block since it was last looked at; the render thread raises it
@@ -51,6 +56,7 @@ class Steering:
         self._crossfade_ms = crossfade_ms
         self._order = order
         self._say = say
+        self._grow = grow
         self._clock = clock
         self._stepping = Stepping()
         self._looked_s = float("-inf")
@@ -95,17 +101,26 @@ class Steering:
         self._order(TakeRung(step.track, step.rung, step.why, self._crossfade_ms))
 
     def _advise(self, now_s: float) -> None:
-        """Say which `--ahead-ms` would have held what was late; more is news, less is not."""
+        """Make the ring hold what was late, or say what would have; more is news, less is not."""
         ahead_ms = 1000.0 * int(self._status["ahead_samples"]) / self._renderer.sample_rate
         wanted_ms = _ADVICE_STEP_MS * (1.0 + (ahead_ms + self._late_ms) // _ADVICE_STEP_MS)
         news = self._late_ms > 0.0 and wanted_ms > self._advised_ms
-        if not news or now_s - self._advised_s < _ADVICE_GAP_S:
+        grows = self._grow is not None and wanted_ms <= LONGEST_GROWN_MS
+        if not news or now_s - self._advised_s < (_GROWING_GAP_S if grows else _ADVICE_GAP_S):
             return
         self._advised_ms, self._advised_s = wanted_ms, now_s
+        late_ms, self._late_ms = self._late_ms, 0.0
+        if self._grow is not None and grows:
+            self._grow(wanted_ms)
+            self._say(
+                f"Blocks were up to {late_ms:.0f} ms late, {ahead_ms:.0f} ms ahead of the sink: it is "
+                f"{wanted_ms:.0f} ms from now on, and controls are heard so much later. --ahead-ms fixes it."
+            )
+            return
         if wanted_ms > LONGEST_AHEAD_MS:
             self._say("Blocks are late by more than any --ahead-ms holds: the models need a faster machine.")
             return
         self._say(
-            f"Blocks were up to {self._late_ms:.0f} ms late, {ahead_ms:.0f} ms ahead of the sink: "
+            f"Blocks were up to {late_ms:.0f} ms late, {ahead_ms:.0f} ms ahead of the sink: "
             f"--ahead-ms {wanted_ms:.0f} would have held them."
         )

@@ -33,7 +33,7 @@ SAMPLES = 9000
 class Machine:
     """One track, a clock, and counts that a test moves."""
 
-    def __init__(self, rungs: int, ahead_samples: int = 960) -> None:
+    def __init__(self, rungs: int, ahead_samples: int = 960, *, grows: bool = False) -> None:
         body = {"model": "glow", "ladder": [{"steps": 9 - rung} for rung in range(rungs)], "rung": 0}
         playing = SimpleNamespace(body=body, name="preset")
         self.track = SimpleNamespace(name="voice", playing=playing, model_seconds=0.0)
@@ -56,8 +56,12 @@ class Machine:
             30.0,
             order=self.orders.append,
             say=self.said.append,
+            grow=self.grow if grows else None,
             clock=lambda: self.now_s,
         )
+
+    def grow(self, ahead_ms: float) -> None:
+        self.status["ahead_samples"] = int(ahead_ms * 48)
 
     def play(self, seconds: float, share: float, *, late_ms: float = 0.0) -> None:
         for _ in range(int(2 * seconds)):
@@ -89,6 +93,31 @@ def test_a_show_whose_ring_is_too_short_is_told_what_would_have_held() -> None:
     machine.play(4.0, 0.2, late_ms=31.0)
     assert machine.said[1:] == [
         "Blocks were up to 31 ms late, 20 ms ahead of the sink: --ahead-ms 55 would have held them."
+    ]
+
+
+def test_a_ring_that_nobody_asked_for_grows_until_it_holds() -> None:
+    machine = Machine(rungs=1, grows=True)
+    machine.play(2.0, 0.2, late_ms=12.0)
+    assert machine.status["ahead_samples"] == 35 * 48
+    machine.play(60.0, 0.2)
+    assert machine.status["ahead_samples"] == 35 * 48
+    machine.play(2.0, 0.2, late_ms=31.0)
+    assert machine.status["ahead_samples"] == 70 * 48
+    assert machine.orders == []
+    assert machine.said == [
+        f"Blocks were up to {late} ms late, {before} ms ahead of the sink: it is {after} ms from now on, and "
+        "controls are heard so much later. --ahead-ms fixes it."
+        for late, before, after in ((12, 20, 35), (31, 35, 70))
+    ]
+
+
+def test_a_ring_grows_no_longer_than_hands_can_follow() -> None:
+    machine = Machine(rungs=0, grows=True)
+    machine.play(4.0, 0.2, late_ms=400.0)
+    assert machine.status["ahead_samples"] == 960
+    assert machine.said == [
+        "Blocks were up to 400 ms late, 20 ms ahead of the sink: --ahead-ms 425 would have held them."
     ]
 
 
