@@ -29,7 +29,7 @@ class Clock:
 
 def witness(stall_s: float, *, every: int, looks: int) -> StallWitness:
     clock = Clock(stall_s, every)
-    seen = StallWitness(clock.nap, clock.time)
+    seen = StallWitness(clock.nap, clock.time, lambda: None)
     for _ in range(looks):
         seen.look()
     return seen
@@ -37,14 +37,29 @@ def witness(stall_s: float, *, every: int, looks: int) -> StallWitness:
 
 def test_a_stall_in_every_hundred_naps_is_seen_at_its_length() -> None:
     seen = witness(0.015, every=100, looks=1500)
-    assert seen.stall_s == pytest.approx(0.015)
+    assert seen.stall_s == pytest.approx(0.015, abs=0.001)
     assert seen.longest_s == pytest.approx(0.015)
 
 
-def test_one_stall_among_thousands_is_no_p999() -> None:
-    seen = witness(0.015, every=4000, looks=5000)
+def test_one_short_stall_among_thousands_is_no_p999() -> None:
+    seen = witness(0.003, every=4000, looks=5000)
     assert seen.stall_s == pytest.approx(0.0, abs=1e-9)
-    assert seen.longest_s == pytest.approx(0.015)
+    assert seen.longest_s == pytest.approx(0.003)
+
+
+def test_a_machine_that_is_slow_for_a_while_is_late_by_all_that_was_not_done() -> None:
+    clock = Clock(0.0, 1)
+    done = [0]
+
+    def work() -> None:
+        done[0] += 1
+        clock.now_s += 0.003 if 1000 < done[0] <= 1020 else 0.0003
+
+    seen = StallWitness(clock.nap, clock.time, work)
+    for _ in range(3000):
+        seen.look()
+    assert seen.longest_s == pytest.approx(20 * 0.003 - 19 * 0.001 - 0.0003, abs=1e-4)
+    assert seen.stall_s > 0.9 * seen.longest_s
 
 
 def test_few_looks_say_nothing_and_a_long_stall_is_held_to_a_bound() -> None:
@@ -53,9 +68,9 @@ def test_few_looks_say_nothing_and_a_long_stall_is_held_to_a_bound() -> None:
 
 
 def test_the_longest_of_few_steps_is_held_against_the_longest_stall() -> None:
-    seen = witness(0.015, every=4000, looks=5000)
+    seen = witness(0.003, every=4000, looks=5000)
     assert seen.stalled_s(1000) == pytest.approx(0.0, abs=1e-9)
-    assert seen.stalled_s(30) == pytest.approx(0.015)
+    assert seen.stalled_s(30) == pytest.approx(0.003)
     assert witness(3.0, every=400, looks=500).stalled_s(30) == LONGEST_STALL_S
 
 
