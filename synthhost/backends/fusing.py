@@ -22,6 +22,7 @@ _ROWS_ONLY = (
     ops.BandOp,
     ops.PositionsOp,
 )
+_WITH_RECTIFIER = (ops.ConvOp, ops.TransposedOp, ops.MixOp, ops.ModulateOp, ops.TransposeOp)
 _RESIDUALS = 2  # streams that a convolution can add to its sums
 
 
@@ -168,7 +169,7 @@ def _with_rectifiers(operations: list[Op]) -> list[Op]:
             if maker is not None and maker.active is None:
                 maker.active, maker.slope = op.output, op.by
                 continue
-        if isinstance(op, ops.ConvOp | ops.TransposedOp | ops.MixOp | ops.TransposeOp):
+        if isinstance(op, _WITH_RECTIFIER):
             makers[op.output] = op
         kept.append(op)
     return kept

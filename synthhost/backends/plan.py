@@ -15,8 +15,8 @@ from synthhost.native.compiled import compiled_plans
 from synthhost.streaming.block import AnyBlock
 
 _NONE = -1  # no stream
-_MOST_FRAMES = 4  # computed at a time at most
-_MOST_FLOATS = 1 << 24  # of a state that may hold so many frames
+_FRAMES = (4, 2, 1)  # that are computed at a time: as many as the memory of a state allows
+_MOST_FLOATS = 1 << 27  # of a state, where it is not of one frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def compile_plan(
         NotInPlanError: A part of the network has no native operation, or nothing in it is wide enough for
             8-bit integers.
     """
-    for frames in (_MOST_FRAMES, 1):
+    for frames in _FRAMES:
         lowering, output = lowered(block, channels)
         operations, layouts = _operations(lowering, output, int8=int8)
         plan = compiled_plans().Plan(lowering.channels[INPUT], level, int8_way)
@@ -180,7 +180,7 @@ class _Emission:
     @_emit.register
     def _(self, op: ops.ModulateOp) -> None:
         x, film = (self._streams[one] for one in op.inputs)
-        self.native.modulate(x, film, self._new(op.output, op))
+        self.native.modulate(x, film, **self._made(op))
 
     @_emit.register
     def _(self, op: ops.ConcatOp) -> None:

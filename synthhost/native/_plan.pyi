@@ -104,7 +104,7 @@ class Plan:
     def gate(self, input: int, output: int, tanh_first: bool) -> None:
         """Add `tanh(a) * sigmoid(b)` of the halves."""
 
-    def modulate(self, input: int, film: int, output: int) -> None:
+    def modulate(self, input: int, film: int, raw: int = -1, active: int = -1, slope: float = 0.0) -> None:
         """Add `shift + scale * x`; `film` holds shifts, then scales."""
 
     def concat(self, inputs: Sequence[int], output: int) -> None:

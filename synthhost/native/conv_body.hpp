@@ -187,9 +187,20 @@ void mix(const float* const* from, const float* weights, std::size_t inputs, std
   }
 }
 
+void modulate(const ModulateCall& call) {
+  for (std::size_t row = 0; row < call.rows; ++row) {
+    const float* x = call.x + row * call.x_stride;
+    const float* shift = call.film + row * call.film_stride;
+    const float* scale = shift + call.channels;
+    for (std::size_t c = 0; c < call.channels; c += kLanes) {
+      finish(load(shift + c) + load(scale + c) * load(x + c), call.end, row, c);
+    }
+  }
+}
+
 }  // namespace
 
 extern const ConvKernels kConvKernels;
-const ConvKernels kConvKernels = {2 * kLanes, rows, columns, mix};
+const ConvKernels kConvKernels = {2 * kLanes, rows, columns, mix, modulate};
 
 }  // namespace synthhost::SYNTHHOST_LEVEL

@@ -49,6 +49,17 @@ struct ColumnsCall {
   Epilogue end;
 };
 
+// Time-major: y = shift + scale * x, channel by channel; `film` holds a moment's shifts, then its scales.
+struct ModulateCall {
+  const float* x = nullptr;
+  std::size_t x_stride = 0;  // floats between moments
+  const float* film = nullptr;
+  std::size_t film_stride = 0;
+  std::size_t channels = 0;
+  std::size_t rows = 0;
+  Epilogue end;
+};
+
 inline constexpr std::size_t kRowLanes = 16;     // rows of time-major streams are so many floats wide, or a multiple
 inline constexpr std::size_t kColumnBlock = 8;   // channels computed together in channel-major streams
 inline constexpr std::size_t kPrefetched = 1024; // floats of weights that are fetched ahead
@@ -65,6 +76,8 @@ struct ConvKernels {
   // The sum of dense arrays, each times its weight; `active` takes max(y, slope * y).
   void (*mix)(const float* const* from, const float* weights, std::size_t inputs, std::size_t count,
               float* raw, float* active, float slope);
+
+  void (*modulate)(const ModulateCall& call);
 };
 
 // Those of one level, which must be one of `processor_levels()`.

@@ -1,5 +1,6 @@
 // Changes of layout, rate and length.
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <stdexcept>
 
@@ -14,31 +15,50 @@ class Transpose : public SimpleNode {
  public:
   Transpose(int input, int raw, int active, float slope) : SimpleNode({input}, raw, active), slope_(slope) {}
   void run_one(const Plan& plan, const Work& work) const override {
-    const Stream& from = plan.stream(inputs[0]);
-    const float* x = in(plan, work, 0, work.first);
-    const std::size_t step = from.moment_stride(), channel = from.channel_stride();
     for (const int one : {raw, active}) {
-      if (one == kNone) continue;
-      const Stream& to = plan.stream(one);
-      float* y = plan.at(work.state(), one, work.first);
-      const float slope = one == active ? slope_ : 1.0f;
-      for (Count t = 0; t < work.count; ++t) {
-        const float* source = x + static_cast<std::size_t>(t) * step;
-        float* target = y + static_cast<std::size_t>(t) * to.moment_stride();
-        for (std::size_t c = 0; c < from.channels; ++c) {
-          const float value = source[c * channel];
-          target[c * to.channel_stride()] = value > slope * value ? value : slope * value;
-        }
-      }
+      if (one != kNone) turn(plan, work, one, one == active ? slope_ : 1.0f);
     }
   }
 
  private:
+  static constexpr std::size_t kSquare = 16;  // moments and channels, so that the lines read and written stay near
+
+  void turn(const Plan& plan, const Work& work, int one, float slope) const {
+    const Stream& from = plan.stream(inputs[0]);
+    const Stream& to = plan.stream(one);
+    const float* x = in(plan, work, 0, work.first);
+    float* y = plan.at(work.state(), one, work.first);
+    const auto count = static_cast<std::size_t>(work.count);
+    for (std::size_t first = 0; first < count; first += kSquare) {
+      for (std::size_t c = 0; c < from.channels; c += kSquare) {
+        turn_square(x + first * from.moment_stride() + c * from.channel_stride(), from,
+                    y + first * to.moment_stride() + c * to.channel_stride(), to, std::min(kSquare, count - first),
+                    std::min(kSquare, from.channels - c), slope);
+      }
+    }
+  }
+
+  static void turn_square(const float* x, const Stream& from, float* y, const Stream& to, std::size_t moments,
+                          std::size_t channels, float slope) {
+    const std::size_t x_moment = from.moment_stride(), x_channel = from.channel_stride();
+    const std::size_t y_moment = to.moment_stride(), y_channel = to.channel_stride();
+    for (std::size_t c = 0; c < channels; ++c) {
+      for (std::size_t t = 0; t < moments; ++t) {
+        const float value = x[t * x_moment + c * x_channel];
+        y[t * y_moment + c * y_channel] = value > slope * value ? value : slope * value;
+      }
+    }
+  }
+
   const float slope_;
 };
 
 void copy_moment(const Stream& stream, const float* from, const Stream& to_stream, float* to) {
   const std::size_t step = stream.channel_stride(), to_step = to_stream.channel_stride();
+  if (step == 1 && to_step == 1) {
+    std::memcpy(to, from, to_stream.channels * sizeof(float));
+    return;
+  }
   for (std::size_t c = 0; c < to_stream.channels; ++c) to[c * to_step] = from[c * step];
 }
 
@@ -141,12 +161,13 @@ class Decimate : public SimpleNode {
       if (one == other) {
         std::memcpy(y, one, channels * sizeof(float));
       } else {
-        for (std::size_t c = 0; c < channels; ++c) y[c] = 0.5f * one[c] + 0.5f * other[c];
+        plan.conv_kernels().mix(std::array{one, other}.data(), kHalves, 2, channels, y, nullptr, 0.0f);
       }
     }
   }
 
  private:
+  static constexpr float kHalves[] = {0.5f, 0.5f};
   const Count factor_, first_, second_;
 };
 
@@ -173,7 +194,8 @@ class Interpolate : public SimpleNode {
         std::memcpy(y, from < 0 ? other : one, channels * sizeof(float));
         continue;
       }
-      for (std::size_t c = 0; c < channels; ++c) y[c] = one[c] * (1.0f - towards) + other[c] * towards;
+      const float weights[] = {1.0f - towards, towards};
+      plan.conv_kernels().mix(std::array{one, other}.data(), weights, 2, channels, y, nullptr, 0.0f);
     }
   }
 

@@ -146,7 +146,12 @@ NB_MODULE(_plan, module) {
         plan.add_node(make_affine(plan, x, y, values(weight), values(bias)));
       })
       .def("gate", [](Plan& plan, int x, int y, bool tanh_first) { plan.add_node(make_gate(plan, x, y, tanh_first)); })
-      .def("modulate", [](Plan& plan, int x, int film, int y) { plan.add_node(make_modulate(plan, x, film, y)); })
+      .def(
+          "modulate",
+          [](Plan& plan, int x, int film, int raw, int active, float slope) {
+            plan.add_node(make_modulate(plan, x, film, raw, active, slope));
+          },
+          "input"_a, "film"_a, "raw"_a = kNone, "active"_a = kNone, "slope"_a = 0.0f)
       .def("concat",
            [](Plan& plan, const std::vector<int>& inputs, int y) { plan.add_node(make_concat(plan, inputs, y)); })
       .def(

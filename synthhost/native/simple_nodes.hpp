@@ -34,8 +34,8 @@ std::unique_ptr<Node> make_leaky(const Plan& plan, int input, int output, float 
 // y = tanh(a) * sigmoid(b), the halves of a stream; `tanh_first`: a is the first one.
 std::unique_ptr<Node> make_gate(const Plan& plan, int input, int output, bool tanh_first);
 
-// y = shift + scale * x; `film` holds all shifts, then all scales.
-std::unique_ptr<Node> make_modulate(const Plan& plan, int input, int film, int output);
+// y = shift + scale * x; `film` holds all shifts, then all scales. `active` takes max(y, slope * y).
+std::unique_ptr<Node> make_modulate(const Plan& plan, int input, int film, int raw, int active, float slope);
 
 // The channels of all streams, in order.
 std::unique_ptr<Node> make_concat(const Plan& plan, const std::vector<int>& inputs, int output);

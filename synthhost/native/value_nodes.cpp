@@ -108,17 +108,30 @@ class GateNode : public SimpleNode {
 
 class Modulate : public SimpleNode {
  public:
-  Modulate(int input, int film, int output) : SimpleNode({input, film}, output, kNone) {}
+  Modulate(int input, int film, int raw, int active, float slope)
+      : SimpleNode({input, film}, raw, active), slope_(slope) {}
   void run_one(const Plan& plan, const Work& work) const override {
-    const std::size_t channels = plan.stream(raw).channels;
-    const float* x = in(plan, work, 0, work.first);
-    const float* film = in(plan, work, 1, work.first);
-    float* y = out(plan, work);
-    for (Count n = 0; n < work.count; ++n) {
-      for (std::size_t c = 0; c < channels; ++c) y[c] = film[c] + film[channels + c] * x[c];
-      x += plan.stream(inputs[0]).width, film += plan.stream(inputs[1]).width, y += plan.stream(raw).width;
+    ModulateCall call;
+    call.x = in(plan, work, 0, work.first);
+    call.x_stride = plan.stream(inputs[0]).width;
+    call.film = in(plan, work, 1, work.first);
+    call.film_stride = plan.stream(inputs[1]).width;
+    call.channels = plan.stream(primary()).channels;
+    call.rows = static_cast<std::size_t>(work.count);
+    call.end.slope = slope_;
+    if (raw != kNone) {
+      call.end.raw = plan.at(work.state(), raw, work.first);
+      call.end.raw_stride = plan.stream(raw).width;
     }
+    if (active != kNone) {
+      call.end.active = plan.at(work.state(), active, work.first);
+      call.end.active_stride = plan.stream(active).width;
+    }
+    plan.conv_kernels().modulate(call);
   }
+
+ private:
+  const float slope_;
 };
 
 class Concat : public SimpleNode {
@@ -171,6 +184,7 @@ std::unique_ptr<Node> make_affine(const Plan& plan, int input, int output, std::
 }
 
 std::unique_ptr<Node> make_leaky(const Plan& plan, int input, int output, float slope) {
+  if (slope >= 0.0f && slope <= 1.0f) return make_mix(plan, {Term{input}}, kNone, output, slope);
   return make_pointwise(plan, input, output,
                         [slope](const float* x, float* y, std::size_t count, std::size_t, std::size_t) {
                           for (std::size_t n = 0; n < count; ++n) y[n] = x[n] > 0.0f ? x[n] : slope * x[n];
@@ -183,11 +197,16 @@ std::unique_ptr<Node> make_gate(const Plan& plan, int input, int output, bool ta
   return std::make_unique<GateNode>(input, output, tanh_first);
 }
 
-std::unique_ptr<Node> make_modulate(const Plan& plan, int input, int film, int output) {
-  expect_rows(plan, {input, film, output});
+std::unique_ptr<Node> make_modulate(const Plan& plan, int input, int film, int raw, int active, float slope) {
+  expect_rows(plan, {input, film});
   expect("the number of modulations", plan.stream(film).channels, 2 * plan.stream(input).channels);
-  expect("the number of channels", plan.stream(output).channels, plan.stream(input).channels);
-  return std::make_unique<Modulate>(input, film, output);
+  if (raw == kNone && active == kNone) throw std::invalid_argument("a modulation writes nothing.");
+  for (const int to : {raw, active}) {
+    if (to == kNone) continue;
+    expect_rows(plan, {to});
+    expect("the number of channels", plan.stream(to).channels, plan.stream(input).channels);
+  }
+  return std::make_unique<Modulate>(input, film, raw, active, slope);
 }
 
 std::unique_ptr<Node> make_concat(const Plan& plan, const std::vector<int>& inputs, int output) {

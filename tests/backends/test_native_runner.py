@@ -23,6 +23,7 @@ from synthhost.streaming.edges import Lead
 from synthhost.streaming.gates import Gate
 from synthhost.streaming.graph import Add, GraphBuilder
 from synthhost.streaming.interpolation import Decimate, Interpolate
+from synthhost.streaming.joins import Modulate
 from synthhost.streaming.noise import TEMPERATURE, Noise
 from synthhost.streaming.parallel import Branches, Residual
 from synthhost.streaming.pointwise import LeakyReLU, Scale, Tanh
@@ -162,6 +163,25 @@ def test_noise_beside_a_late_stream_is_that_of_its_own_moments() -> None:
     frames = frames_of(runners[0], 11)
     expected, heard = (played(runner, frames, [2, 1]) for runner in runners)
     assert share_of_peak(heard, expected) < BOUND
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("channels", [1, 5, 16, 37])
+def test_a_modulated_stream_is_read_rectified_and_as_it_is(channels: int, level: str) -> None:
+    torch.manual_seed(1)
+    graph = GraphBuilder(4)
+    x = graph.add("x", Conv(4, channels, 1), graph.input)
+    film = graph.add("film", Conv(4, 2 * channels, 3, padding=(1, 1)), graph.input)
+    modulated = graph.join("modulated", Modulate(), x, film)
+    bent = graph.add("conv", Conv(channels, channels, 1), graph.add("bent", LeakyReLU(0.2), modulated))
+    summed = graph.join("sum", Add(), modulated, bent)
+    block = graph.build(graph.add("out", Conv(channels, 1, 1), summed)).eval()
+    spec = spec_of(block, 4)
+    torch_runner, native = TorchRunner(spec, block), NativeRunner(spec, block, level=level)
+    frames = frames_of(native, 23)
+    heard = played(native, frames, [3, 1])
+    assert share_of_peak(heard, played(torch_runner, frames, [3])) < BOUND
+    assert np.array_equal(played(native, frames, [1]), heard)
 
 
 def test_more_voices_than_run_together_are_voices_alone(tiny: Tiny) -> None:
