@@ -21,6 +21,7 @@ _TAIL_S = 1.0  # how long a chunk that fits is timed for its p99.9
 _NEXT_TAIL_S = 0.5  # and those after one that failed
 _MOST_STEPS = 4 * TAIL_STEPS
 _MARGIN_MS = 4.0
+_HEAVIER = 1.5  # who works more of the time falls behind further
 _FULL = 0.95  # of a core: beyond this nothing is left for the rest of the engine
 
 
@@ -117,9 +118,10 @@ def choose_ahead_samples(
     """Return how far the engine stays before the sink: every model's step at once, two blocks, a margin.
 
     A change of preset runs one more voice for a moment, so the dearest step counts twice. The margin is what
-    the machine was seen to stand still, where that is more than a usual one.
+    the machine was seen to hold a light load up, and half as much again for a heavier one, where that is more
+    than a usual one.
     """
     steps_s = [choice.cost.p99_seconds for choice in choices]
-    seconds = sum(steps_s) + max(steps_s, default=0.0) + max(_MARGIN_MS / 1000.0, stall_s)
+    seconds = sum(steps_s) + max(steps_s, default=0.0) + max(_MARGIN_MS / 1000.0, _HEAVIER * stall_s)
     blocks = -(-int(seconds * sample_rate) // block_samples) + 2
     return blocks * block_samples

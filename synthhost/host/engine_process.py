@@ -91,6 +91,7 @@ class LiveEngine:
         if 0 < plan.ahead_samples < chosen:
             self._admission.notes.append(too_short(plan.ahead_samples, chosen, plan.sample_rate))
         self._ahead = plan.ahead_samples or min(chosen, int(_LONGEST_AHEAD_S * plan.sample_rate))
+        self._filled = False  # whether the engine has come as far ahead as it is to be
         self._block = np.zeros((CHANNELS, plan.block_samples), dtype=np.float32)
         self._clock_s = 0.0
         self._clock_sample = 0
@@ -173,7 +174,8 @@ class LiveEngine:
         status = self._status
         late_ms = 1000.0 * behind_samples / self.plan.sample_rate
         status["late_blocks"] += 1
-        self._steering.longest_late_ms = max(self._steering.longest_late_ms, late_ms)
+        if self._filled:
+            self._steering.longest_late_ms = max(self._steering.longest_late_ms, late_ms)
         status["worst_late_ms"] = max(status["worst_late_ms"], late_ms)
         now_s = monotonic()
         if now_s - self._late_noticed_s > _NOTICE_GAP_S:
@@ -214,6 +216,7 @@ class LiveEngine:
             missing = ring.write_sample + self.plan.block_samples - self._ahead - self._read_sample()
             if missing <= 0:
                 break
+            self._filled = True
             wait_s = max(missing / rate - 0.0005, 0.0005)
             due_s = monotonic() + wait_s
             sleep(wait_s)
@@ -273,6 +276,7 @@ class LiveEngine:
     def _grow(self, ahead_ms: float) -> None:
         """Stay so much ahead of the sink from now on; sound goes on meanwhile. [loader thread]"""
         blocks = -(-int(ahead_ms * self.plan.sample_rate / 1000.0) // self.plan.block_samples)
+        self._filled = False
         self._ahead = self._status["ahead_samples"] = blocks * self.plan.block_samples
         self._described = -1
 

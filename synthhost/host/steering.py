@@ -18,6 +18,7 @@ from synthhost.host.verdicts import said
 _GAP_S = 0.25
 _ADVICE_GAP_S = 10.0  # what is late in one bad moment is told at once, and once
 _ADVICE_STEP_MS = 5.0  # advice is rounded up to so much, and a smaller step beyond the last is no news
+_GROWTH = 1.5  # at least: what comes after one that was too long for the ring may be longer still
 _GROWING_GAP_S = 1.0  # what is late together is held by one step
 LONGEST_GROWN_MS = 300.0
 """A ring is made longer up to here without being asked: beyond it, hands no longer feel what they move."""
@@ -103,9 +104,12 @@ class Steering:
     def _advise(self, now_s: float) -> None:
         """Make the ring hold what was late, or say what would have; more is news, less is not."""
         ahead_ms = 1000.0 * int(self._status["ahead_samples"]) / self._renderer.sample_rate
-        wanted_ms = _ADVICE_STEP_MS * (1.0 + (ahead_ms + self._late_ms) // _ADVICE_STEP_MS)
+        wanted_ms = _next_step(ahead_ms + self._late_ms)
+        grown_ms = _next_step(max(ahead_ms + 2.0 * self._late_ms, _GROWTH * ahead_ms))
+        grows = self._grow is not None and grown_ms <= LONGEST_GROWN_MS
+        if grows:
+            wanted_ms = grown_ms
         news = self._late_ms > 0.0 and wanted_ms > self._advised_ms
-        grows = self._grow is not None and wanted_ms <= LONGEST_GROWN_MS
         if not news or now_s - self._advised_s < (_GROWING_GAP_S if grows else _ADVICE_GAP_S):
             return
         self._advised_ms, self._advised_s = wanted_ms, now_s
@@ -124,3 +128,7 @@ class Steering:
             f"Blocks were up to {late_ms:.0f} ms late, {ahead_ms:.0f} ms ahead of the sink: "
             f"--ahead-ms {wanted_ms:.0f} would have held them."
         )
+
+
+def _next_step(ms: float) -> float:
+    return _ADVICE_STEP_MS * (1.0 + ms // _ADVICE_STEP_MS)

@@ -99,16 +99,16 @@ def test_a_show_whose_ring_is_too_short_is_told_what_would_have_held() -> None:
 def test_a_ring_that_nobody_asked_for_grows_until_it_holds() -> None:
     machine = Machine(rungs=1, grows=True)
     machine.play(2.0, 0.2, late_ms=12.0)
-    assert machine.status["ahead_samples"] == 35 * 48
+    assert machine.status["ahead_samples"] == 45 * 48
     machine.play(60.0, 0.2)
-    assert machine.status["ahead_samples"] == 35 * 48
-    machine.play(2.0, 0.2, late_ms=31.0)
+    assert machine.status["ahead_samples"] == 45 * 48
+    machine.play(2.0, 0.2, late_ms=4.0)
     assert machine.status["ahead_samples"] == 70 * 48
     assert machine.orders == []
     assert machine.said == [
         f"Blocks were up to {late} ms late, {before} ms ahead of the sink: it is {after} ms from now on, and "
         "controls are heard so much later. --ahead-ms fixes it."
-        for late, before, after in ((12, 20, 35), (31, 35, 70))
+        for late, before, after in ((12, 20, 45), (4, 45, 70))
     ]
 
 
