@@ -1,5 +1,7 @@
 """What a step of several voices at once costs against as many steps of one voice, on every back end.
 
+The last rows say the same of as many tracks in the engine, which step together or each by itself.
+
 `python -m bench.batch --model v2 --voices 1,2,4,8 --json FILE`
 """
 
@@ -18,13 +20,16 @@ from rich.table import Table
 
 from bench.backends import chosen, installed
 from bench.case import Case
+from bench.published import HYPER
 from bench.race import Contender, Effort, contenders, race, settings
 from bench.report import listed, print_machine, run, write_json
 from bench.streaming import Subject, subject_of
+from bench.tracks import TrackRounds, race_tracks
 from synthhost.core.errors import ConfigError, ModelError
 
 DEFAULT_EFFORT = Effort(rounds=5, slot_s=0.2)
 VOICES = (1, 2, 4, 8)
+TRACKS = "native, as tracks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +80,13 @@ def measure(
             for count in sorted({1, *voices})
         }
         race(list(groups.values()), effort, lambda: None)
+        counts = [count for count in voices if count > 1 and "native" in names and model in HYPER]
+        played = {count: race_tracks(model, count, chunk_frames, threads, effort) for count in counts}
     single = {one.backend: one for one in groups[1]}
     rows = [
         _row(one, single[one.backend]) for count in voices for one in groups[count] if one.backend in single
     ]
+    rows += [_track_row(model, chunk_frames, threads, count, rounds) for count, rounds in played.items()]
     return Measured(rows, refused)
 
 
@@ -101,6 +109,26 @@ def _row(together: Contender, single: Contender) -> Row:
         single_p10_ms=_quantile_ms(single, 0.1),
         speed_over_single=round(case.voices * speed, 3),
         max_error=float(f"{together.error:.2g}"),
+    )
+
+
+def _track_row(model: str, chunk_frames: int, threads: int, tracks: int, rounds: TrackRounds) -> Row:
+    together_ms, single_ms = (
+        1000.0 * np.asarray(rounds.together_s),
+        1000.0 * np.asarray(rounds.apart_s) / tracks,
+    )
+    return Row(
+        model=model,
+        backend=TRACKS,
+        chunk_frames=chunk_frames,
+        threads=threads,
+        voices=tracks,
+        together_ms=round(float(np.median(together_ms)), 3),
+        together_p10_ms=round(float(np.quantile(together_ms, 0.1)), 3),
+        single_ms=round(float(np.median(single_ms)), 3),
+        single_p10_ms=round(float(np.quantile(single_ms, 0.1)), 3),
+        speed_over_single=round(rounds.speed_over_apart, 3),
+        max_error=0.0,  # to the bit, or there are no figures
     )
 
 

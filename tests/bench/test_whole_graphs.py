@@ -94,7 +94,9 @@ def test_diffusion_writes_rows_for_chunks_and_for_the_whole(tmp_path: Path) -> N
 def test_batch_writes_a_row_for_every_number_of_voices(tmp_path: Path) -> None:
     effort = ["--rounds", "1", "--slot-s", "0", "--voices", "1,3"]
     rows = run("bench.batch", tmp_path / "rows.json", "--model", "tiny", *effort)["batch"]
-    assert [(row["voices"], row["backend"]) for row in rows] == list(product((1, 3), ("native", "torch")))
-    for alone, together in zip(rows[:2], rows[2:], strict=True):
+    found = [(row["voices"], row["backend"]) for row in rows]
+    assert found == [*product((1, 3), ("native", "torch")), (3, "native, as tracks")]
+    for alone, together in zip(rows[:2], rows[2:4], strict=True):
         assert alone["speed_over_single"] == 1.0
         assert together["single_ms"] == alone["together_ms"]
+    assert rows[4]["max_error"] == 0.0 < rows[4]["together_ms"]
