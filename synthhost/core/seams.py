@@ -63,7 +63,10 @@ class Joining(Protocol):
     ) -> list[int]:
         """Step streams that have nothing to do with each other; return the samples that each wrote.
 
-        Arguments as of `step`, one of each a stream. [render thread]
+        Arguments as of `step`, one of each a stream. What is no number in one stays out of the others. A
+        runner whose steps can fail while they play (`ModelError`) steps each stream alone instead.
+
+        [render thread]
         """
 
 
