@@ -15,8 +15,9 @@ from synthhost.native.compiled import compiled_plans
 from synthhost.streaming.block import AnyBlock
 
 _NONE = -1  # no stream
-_FRAMES = (4, 2, 1)  # that are computed at a time: as many as the memory of a state allows
-_MOST_FLOATS = 1 << 27  # of a state, where it is not of one frame
+_MOST_FLOATS = ((16, 1 << 21), (8, 1 << 24), (4, 1 << 27), (2, 1 << 27))
+"""Frames computed at a time, each with the floats that a state may take for it: many frames read the weights less
+often, as long as what lies between the layers stays near."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +63,13 @@ def compile_plan(
         NotInPlanError: A part of the network has no native operation, or nothing in it is wide enough for
             8-bit integers.
     """
-    for frames in _FRAMES:
-        lowering, output = lowered(block, channels)
-        operations, layouts = _operations(lowering, output, int8=int8)
-        plan = compiled_plans().Plan(lowering.channels[INPUT], level, int8_way)
-        emission = _Emission(plan, lowering, layouts, operations, output)
-        emission.native.seal(emission.stream(output), frames)
-        if emission.native.state_floats <= _MOST_FLOATS:
-            break
+    lowering, output = lowered(block, channels)
+    operations, layouts = _operations(lowering, output, int8=int8)
+    plan = compiled_plans().Plan(lowering.channels[INPUT], level, int8_way)
+    emission = _Emission(plan, lowering, layouts, operations, output)
+    made = emission.stream(output)
+    fitting = (frames for frames, most in _MOST_FLOATS if plan.floats_for(made, frames) <= most)
+    plan.seal(made, next(fitting, 1))
     return CompiledPlan(emission.native, tuple(lowering.noise_streams), tuple(emission.noise_values))
 
 

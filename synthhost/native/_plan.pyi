@@ -151,6 +151,9 @@ class Plan:
     def noise(self, pace: int, output: int, row: int) -> None:
         """Add noise beside a stream, from a row of what a run is given."""
 
+    def floats_for(self, output: int, frames: int) -> int:
+        """Return how many floats a state would take if the plan were sealed so."""
+
     def seal(self, output: int, frames: int) -> None:
         """Lay out memory for computing so many frames at a time, and add nothing more."""
 

@@ -95,6 +95,17 @@ std::size_t Plan::store(const Floats& weights) {
   return place;
 }
 
+std::size_t Plan::floats_for(int output, std::size_t frames) {
+  if (frames_) throw std::invalid_argument("the plan is sealed.");
+  const std::vector<Stream> kept = streams_;
+  streams_.at(static_cast<std::size_t>(output_ = output));
+  frames_ = at_least_one("the number of frames", frames);
+  lay_out();
+  streams_ = kept;
+  frames_ = 0;
+  return std::exchange(floats_, 0);
+}
+
 void Plan::seal(int output, std::size_t frames) {
   if (frames_) throw std::invalid_argument("the plan is sealed.");
   output_ = output;

@@ -148,6 +148,9 @@ class Plan {
   std::size_t store(const Floats& weights);
   const float* weights(std::size_t place) const { return weights_.data() + place; }
 
+  // Floats of a state's memory for steps of `frames` frames.
+  std::size_t floats_for(int output, std::size_t frames);
+
   // Lays out memory for steps of `frames` frames; nothing can be added after it.
   void seal(int output, std::size_t frames);
 

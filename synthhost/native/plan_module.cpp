@@ -183,6 +183,7 @@ NB_MODULE(_plan, module) {
              plan.add_node(make_positions(plan, x, y, weights, floats_of(bias), weight.shape(0)));
            })
       .def("noise", [](Plan& plan, int pace, int y, std::size_t row) { plan.add_node(make_noise(pace, y, row)); })
+      .def("floats_for", &Plan::floats_for, "output"_a, "frames"_a)
       .def("seal", &Plan::seal, "output"_a, "frames"_a)
       .def("ends", &Plan::ends, "frames"_a, "closed"_a)
       .def_prop_ro("output_channels", &Plan::output_channels)
