@@ -16,8 +16,8 @@ from synthhost.streaming.block import AnyBlock
 
 _NONE = -1  # no stream
 _MOST_FLOATS = ((16, 1 << 21), (8, 1 << 24), (4, 1 << 27), (2, 1 << 27))
-"""Frames computed at a time, each with the floats that a state may take for it: many frames read the weights less
-often, as long as what lies between the layers stays near."""
+"""Frames computed at a time, each with the floats that a state may take for it: many frames read the weights
+less often, as long as what lies between the layers stays near."""
 
 
 @dataclass(frozen=True, slots=True)
