@@ -276,8 +276,8 @@ class LiveEngine:
     def _grow(self, ahead_ms: float) -> None:
         """Stay so much ahead of the sink from now on; sound goes on meanwhile. [loader thread]"""
         blocks = -(-int(ahead_ms * self.plan.sample_rate / 1000.0) // self.plan.block_samples)
-        self._filled = False
         self._ahead = self._status["ahead_samples"] = blocks * self.plan.block_samples
+        self._filled = False  # after: the render thread may find the old length reached meanwhile
         self._described = -1
 
     def _is_playing(self) -> bool:

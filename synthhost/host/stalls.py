@@ -73,6 +73,7 @@ class StallWitness:
     @contextmanager
     def beside(self) -> Iterator[None]:
         """Look on a thread of its own as long as the block lasts."""
+        self._due_s = None  # what was done since it last looked was no stall
         over = threading.Event()
         thread = threading.Thread(target=self._watch, args=(over,), name="stall-witness", daemon=True)
         thread.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from time import monotonic
 
@@ -12,12 +13,13 @@ from synthhost.engine.renderer import Renderer
 from synthhost.engine.track import Track
 from synthhost.host.admission import Admission
 from synthhost.host.planning import LONGEST_AHEAD_MS
-from synthhost.host.stepping import Counts, Standing, Step, Stepping
+from synthhost.host.stepping import WINDOW_S, Counts, Standing, Step, Stepping
 from synthhost.host.verdicts import said
 
 _GAP_S = 0.25
 _ADVICE_GAP_S = 10.0  # what is late in one bad moment is told at once, and once
 _ADVICE_STEP_MS = 5.0  # advice is rounded up to so much, and a smaller step beyond the last is no news
+_TOO_MUCH = 0.9  # of the time for models: the ring only runs dry more slowly the longer it is
 _GROWTH = 1.5  # at least: what comes after one that was too long for the ring may be longer still
 _GROWING_GAP_S = 1.0  # what is late together is held by one step
 LONGEST_GROWN_MS = 300.0
@@ -61,7 +63,8 @@ class Steering:
         self._clock = clock
         self._stepping = Stepping()
         self._looked_s = float("-inf")
-        self._late_ms = 0.0
+        self._lately: deque[tuple[float, float]] = deque()  # when blocks were late, and by how many ms
+        self._grown_s = float("-inf")
         self._advised_ms = 0.0
         self._advised_s = float("-inf")
 
@@ -71,13 +74,15 @@ class Steering:
         if now_s - self._looked_s < _GAP_S:
             return
         self._looked_s = now_s
-        self._late_ms, self.longest_late_ms = max(self._late_ms, self.longest_late_ms), 0.0
+        late_ms, self.longest_late_ms = self.longest_late_ms, 0.0
+        if late_ms > 0.0:
+            self._lately.append((now_s, late_ms))
         counts = self._counts()
         step = self._stepping.look(now_s, counts)
         if step is not None:
             self._take(step)
         elif self._stepping.helpless(now_s, counts):
-            self._advise(now_s)
+            self._help(now_s, counts)
 
     def _counts(self) -> Counts:
         status = self._status
@@ -85,10 +90,11 @@ class Steering:
         return Counts(int(status["late_blocks"]), status["block_times"].copy(), standing)
 
     def _standing(self, track: Track) -> Standing:
-        body, known = track.playing.body, self._admission.choices
+        playing, known = track.playing, self._admission.choices  # once: the render thread changes it
+        body = playing.body
         models = (model_of(body, rung) for rung in range(len(body.get("ladder") or ()) + 1))
         factors = [known[one].real_time_factor if one in known else None for one in models]
-        return Standing(track.name, track.playing.name, body.get("rung", 0), factors, track.model_seconds)
+        return Standing(track.name, playing.name, body.get("rung", 0), factors, track.model_seconds)
 
     def _take(self, step: Step) -> None:
         track = next(one for one in self._renderer.tracks if one.name == step.track)
@@ -99,35 +105,55 @@ class Steering:
             f"Track {step.track} steps {'down' if down else 'up'} to rung {step.rung} of "
             f"{len(body['ladder'])}{plays}: {step.why}."
         )
+        self._lately.clear()  # it is another show from here on
         self._order(TakeRung(step.track, step.rung, step.why, self._crossfade_ms))
 
-    def _advise(self, now_s: float) -> None:
-        """Make the ring hold what was late, or say what would have; more is news, less is not."""
+    def _late(self, now_s: float) -> float:
+        """Return how late a block was lately at most, in ms."""
+        while self._lately and now_s - self._lately[0][0] > WINDOW_S:
+            self._lately.popleft()
+        return max((late_ms for _, late_ms in self._lately), default=0.0)
+
+    def _help(self, now_s: float, counts: Counts) -> None:
+        """Make the ring hold what was late, or say what would have, or that nothing would."""
+        late_ms, window = self._late(now_s), self._stepping.window(now_s, counts)
+        if late_ms == 0.0 or window is None:
+            return
         ahead_ms = 1000.0 * int(self._status["ahead_samples"]) / self._renderer.sample_rate
-        wanted_ms = _next_step(ahead_ms + self._late_ms)
-        grown_ms = _next_step(max(ahead_ms + 2.0 * self._late_ms, _GROWTH * ahead_ms))
-        grows = self._grow is not None and grown_ms <= LONGEST_GROWN_MS
-        if grows:
-            wanted_ms = grown_ms
-        news = self._late_ms > 0.0 and wanted_ms > self._advised_ms
-        if not news or now_s - self._advised_s < (_GROWING_GAP_S if grows else _ADVICE_GAP_S):
-            return
-        self._advised_ms, self._advised_s = wanted_ms, now_s
-        late_ms, self._late_ms = self._late_ms, 0.0
-        if self._grow is not None and grows:
-            self._grow(wanted_ms)
-            self._say(
-                f"Blocks were up to {late_ms:.0f} ms late, {ahead_ms:.0f} ms ahead of the sink: it is "
-                f"{wanted_ms:.0f} ms from now on, and controls are heard so much later. --ahead-ms fixes it."
+        if window.share >= _TOO_MUCH:
+            self._advise(
+                now_s,
+                LONGEST_AHEAD_MS,
+                f"The models take {100.0 * window.share:.0f} % of the time, which no --ahead-ms holds: use "
+                "fewer or smaller ones, or a ladder.",
             )
+        elif self._grow is not None and ahead_ms + late_ms < LONGEST_GROWN_MS:
+            self._lengthen(now_s, ahead_ms, late_ms)
+        else:
+            held_ms = _next_step(ahead_ms + late_ms)
+            holds = f"--ahead-ms {held_ms:.0f} would have held them."
+            if held_ms > LONGEST_AHEAD_MS:
+                holds = "no --ahead-ms holds that: the models need a faster machine."
+            text = f"Blocks were up to {late_ms:.0f} ms late, {ahead_ms:.0f} ms ahead of the sink: {holds}"
+            self._advise(now_s, held_ms, text)
+
+    def _lengthen(self, now_s: float, ahead_ms: float, late_ms: float) -> None:
+        if self._grow is None or now_s - self._grown_s < _GROWING_GAP_S:
             return
-        if wanted_ms > LONGEST_AHEAD_MS:
-            self._say("Blocks are late by more than any --ahead-ms holds: the models need a faster machine.")
-            return
+        grown_ms = min(_next_step(max(ahead_ms + 2.0 * late_ms, _GROWTH * ahead_ms)), LONGEST_GROWN_MS)
+        self._grown_s = now_s
+        self._lately.clear()
+        self._grow(grown_ms)
         self._say(
-            f"Blocks were up to {late_ms:.0f} ms late, {ahead_ms:.0f} ms ahead of the sink: "
-            f"--ahead-ms {wanted_ms:.0f} would have held them."
+            f"Blocks were up to {late_ms:.0f} ms late, {ahead_ms:.0f} ms ahead of the sink: it is "
+            f"{grown_ms:.0f} ms from now on, and controls are heard so much later. --ahead-ms fixes it."
         )
+
+    def _advise(self, now_s: float, wanted_ms: float, text: str) -> None:
+        """Say what would help; more than was said is news, less is not."""
+        if wanted_ms > self._advised_ms and now_s - self._advised_s >= _ADVICE_GAP_S:
+            self._advised_ms, self._advised_s = wanted_ms, now_s
+            self._say(text)
 
 
 def _next_step(ms: float) -> float:

@@ -62,6 +62,18 @@ def test_a_machine_that_is_slow_for_a_while_is_late_by_all_that_was_not_done() -
     assert seen.stall_s > 0.9 * seen.longest_s
 
 
+def test_what_lies_between_two_measurements_is_no_stall() -> None:
+    clock = Clock(0.0, 1)
+    seen = StallWitness(clock.nap, clock.time, lambda: sleep(1e-4))
+    for _ in range(2):
+        clock.now_s += 5.0
+        with seen.beside():
+            before = seen.looks
+            while seen.looks < before + 20:
+                sleep(1e-3)
+    assert seen.longest_s == 0.0
+
+
 def test_few_looks_say_nothing_and_a_long_stall_is_held_to_a_bound() -> None:
     assert witness(0.015, every=2, looks=50).stall_s == 0.0
     assert witness(3.0, every=2, looks=500).stall_s == LONGEST_STALL_S

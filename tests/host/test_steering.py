@@ -121,11 +121,30 @@ def test_a_ring_grows_no_longer_than_hands_can_follow() -> None:
     ]
 
 
+def test_one_long_hiccup_does_not_keep_the_ring_from_growing_later() -> None:
+    machine = Machine(rungs=0, grows=True)
+    machine.play(2.0, 0.2, late_ms=400.0)
+    machine.play(600.0, 0.2)
+    machine.play(2.0, 0.2, late_ms=12.0)
+    assert machine.status["ahead_samples"] == 45 * 48
+
+
+def test_models_that_take_all_the_time_are_held_by_no_ring() -> None:
+    machine = Machine(rungs=0, grows=True)
+    machine.play(30.0, 1.5, late_ms=30.0)
+    assert machine.status["ahead_samples"] == 960
+    assert machine.said == [
+        "The models take 150 % of the time, which no --ahead-ms holds: use fewer or smaller ones, or a "
+        "ladder."
+    ]
+
+
 def test_what_no_ring_holds_is_said_too() -> None:
     machine = Machine(rungs=0)
-    machine.play(4.0, 3.0, late_ms=5000.0)
+    machine.play(4.0, 0.2, late_ms=5000.0)
     assert machine.said == [
-        "Blocks are late by more than any --ahead-ms holds: the models need a faster machine."
+        "Blocks were up to 5000 ms late, 20 ms ahead of the sink: no --ahead-ms holds that: the models need "
+        "a faster machine."
     ]
 
 
