@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from synthhost.backends.conditions import conditions_of
 from synthhost.backends.torch_runner import check_spec, check_start
 from synthhost.core.arrays import Audio, Features
 from synthhost.core.draws import Draws, SeededDraws
@@ -19,15 +20,13 @@ from synthhost.core.params import ParamSpec
 from synthhost.core.specs import ModelSpec
 from synthhost.native.processor import processor_in_use
 from synthhost.streaming.autoregressive import Autoregressive, SampleLoop
-from synthhost.streaming.block import State
-from synthhost.streaming.kernels import pack_for
 
 
 @dataclass(slots=True)
 class LoopRunnerState:
     """Streams in step: the conditioner's state, each voice's recurrence, and where they stand in time."""
 
-    conditions: State
+    conditions: Any
     voices: list[Any]
     draws: Draws
     temperature: float = 1.0
@@ -52,21 +51,18 @@ class LoopRunner:
         processor_in_use()  # refuses a level that cannot run before anything is laid out
         self.spec = spec
         self.controls = controls
-        self._conditioner = network.conditioner.eval()
-        check_spec(spec, self._conditioner)
-        check_start(spec, self._conditioner)
+        conditioner = network.conditioner.eval()
+        check_spec(spec, conditioner)
+        check_start(spec, conditioner)
+        self._conditioner = conditions_of(conditioner, spec.bands)
         with torch.inference_mode():
-            parameters = sum(tensor.numel() for tensor in self._conditioner.parameters())
-            self._conditioner.prepare(pack_for(parameters))
             self._loop = _loop_of(network, spec.name)
         self.noise_streams, self.uniform_streams = self._loop.normals, self._loop.uniforms
 
     def new_state(self, batch: int = 1, draws: Draws | None = None) -> LoopRunnerState:
         """Return the state of a stream that has not begun, of `batch` voices in step."""
         voices = [self._loop.new_state() for _ in range(batch)]
-        with torch.inference_mode():
-            conditions = self._conditioner.new_state(batch)
-        return LoopRunnerState(conditions, voices, draws or SeededDraws.of(0, batch))
+        return LoopRunnerState(self._conditioner.new_state(batch), voices, draws or SeededDraws.of(0, batch))
 
     def set_control(self, state: LoopRunnerState, name: str, value: float) -> None:
         """Take over `temperature` or `seed` from the next sample on. [render thread]"""
@@ -113,17 +109,13 @@ class LoopRunner:
         if state.ended:
             raise FeatureError("This stream has been flushed; take a new state to play on.")
         state.ended = True
-        with torch.inference_mode():
-            return self._make(self._conditioner.flush(state.conditions).numpy(), state, out)
+        return self._make(self._conditioner.flush(state.conditions), state, out)
 
     def _conditions(self, frames: Features, state: LoopRunnerState) -> NDArray[np.float32]:
         """Return what the next samples are conditioned on, `[batch, samples, channels]`. [render thread]"""
         if state.ended:
             raise FeatureError("This stream has been flushed; take a new state to play on.")
-        with torch.inference_mode():
-            x = torch.from_numpy(frames.transpose(0, 2, 1).copy())
-            made: NDArray[np.float32] = self._conditioner.step(x, state.conditions).numpy()
-        return made
+        return self._conditioner.step(frames, state.conditions)
 
     def _make(self, conditions: NDArray[np.float32], state: LoopRunnerState, out: Audio) -> int:
         """Run the loop over `[batch, samples, channels]` of conditions. [render thread]"""
