@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import torch
@@ -34,7 +35,7 @@ def choose(
         playable: The network as it is played.
         backend: "auto", "native" or "torch".
         device: "cpu", "cuda" or "cuda:N".
-        threads: That share a step; 0: one, to begin with.
+        threads: That share a step, as many as there are cores at most; 0: one, to begin with.
         precision: "float32" or "int8"; of an autoregressive network whatever it has.
 
     Raises:
@@ -42,7 +43,10 @@ def choose(
     """
     computed = _chosen(name, playable, backend, device, int8=precision == INT8)
     if computed.backend == NATIVE and isinstance(playable, Block):
-        return replace(computed, threads=max(threads, 1), precision=precision)
+        there = min(threads, cores())
+        few = f"; {there} threads, as there are no more cores" if there < threads else ""
+        reason = f"{computed.reason}{few}"
+        return replace(computed, threads=max(there, 1), precision=precision, reason=reason)
     if precision == INT8:
         raise ConfigError(
             f"{name}: 8-bit integers are computed by native code only, not by {computed.backend} on "
@@ -87,6 +91,11 @@ def _of_block(name: str, playable: Playable, backend: str, *, int8: bool) -> Com
     if backend == NATIVE:
         raise ConfigError(f"{name}: native code cannot compute it: {refused}. Ask for auto or torch.")
     return Computed(TORCH, CPU, refused)
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def native_refusal_of(block: AnyBlock, *, int8: bool = False) -> str | None:

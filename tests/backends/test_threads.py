@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from synthhost.backends import choice
 from synthhost.backends.choice import choose
 from synthhost.core.arrays import Audio, Features
 from synthhost.core.errors import ConfigError
@@ -87,5 +88,14 @@ def test_there_are_no_more_threads_than_cores() -> None:
 def test_threads_where_nothing_can_be_shared_are_refused(block: AnyBlock) -> None:
     with pytest.raises(ConfigError, match=r"threads share no steps. Ask for threads=0"):
         choose("m", block, "torch", threads=2)
-    assert choose("m", block, threads=2).threads == 2
+    assert choose("m", block, threads=2).threads == min(2, choice.cores())
     assert choose("m", block).threads == 1
+
+
+def test_more_threads_than_cores_are_told_to_be_fewer(
+    block: AnyBlock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choice, "cores", lambda: 2)
+    computed = choose("m", block, threads=64)
+    assert computed.threads == 2
+    assert computed.reason.endswith("; 2 threads, as there are no more cores")
