@@ -109,15 +109,18 @@ bool Crew::take_part() {
 // Gives the helpers the caller's rank, so that they are not kept waiting where it is not.
 void Crew::follow_caller() {
 #if defined(__linux__)
-  const auto caller = static_cast<std::uint64_t>(pthread_self());
-  const std::size_t number = number_.load(std::memory_order_acquire);
-  if (caller_ == caller && ranked_ == number) return;
-  caller_ = caller;
-  ranked_ = number;
-  int policy = 0;
+  // Asked of the system: what pthread_getschedparam once answered it answers for ever.
+  const int policy = sched_getscheduler(0);
   sched_param rank{};
-  if (pthread_getschedparam(pthread_self(), &policy, &rank) != 0) return;
-  for (std::size_t n = 0; n < number; ++n) pthread_setschedparam(helpers_[n].thread.native_handle(), policy, &rank);
+  if (policy < 0 || sched_getparam(0, &rank) != 0) return;
+  const std::size_t number = number_.load(std::memory_order_acquire);
+  if (policy == policy_ && rank.sched_priority == priority_ && number == ranked_) return;
+  policy_ = policy;
+  priority_ = rank.sched_priority;
+  ranked_ = number;
+  for (std::size_t n = 0; n < number; ++n) {
+    pthread_setschedparam(helpers_[n].thread.native_handle(), policy & ~SCHED_RESET_ON_FORK, &rank);
+  }
 #endif
 }
 

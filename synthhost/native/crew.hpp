@@ -67,7 +67,7 @@ class Crew {
   std::atomic<std::uint32_t> done_{0};
   std::atomic<bool> waits_{false};  // the caller sleeps until all parts are done
   std::atomic<bool> taken_{false};  // a shift is under way
-  std::uint64_t caller_ = 0;        // the thread whose rank the helpers have; whoever took the shift writes it
+  int policy_ = 0, priority_ = 0;   // the rank the helpers have; whoever took the shift writes it
   std::size_t ranked_ = 0;          // how many helpers have it
   const std::size_t most_;
   const std::unique_ptr<Helper[]> helpers_;
