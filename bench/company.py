@@ -11,6 +11,8 @@ from pathlib import Path
 
 from pythonosc.osc_message_builder import OscMessageBuilder
 
+from synthhost.core.errors import ProcessError
+
 _BUSY = """
 import numpy
 while True:
@@ -23,10 +25,16 @@ _SUBSCRIBED_S = 60.0
 
 @contextmanager
 def busy_process() -> Iterator[None]:
-    """Let another program compute as fast as it can, at the priority that programs have."""
+    """Let another program compute as fast as it can, at the priority that programs have.
+
+    Raises:
+        ProcessError: It ended before it was told to.
+    """
     with subprocess.Popen([sys.executable, "-c", _BUSY]) as process:
         try:
             yield
+            if process.poll() is not None:
+                raise ProcessError(f"The busy process ended by itself (exit {process.returncode}).")
         finally:
             process.kill()
 

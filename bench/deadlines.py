@@ -64,7 +64,8 @@ class Deadlines:
     model: str
     seconds: float
     block_ms: float
-    ahead_ms: float
+    ahead_ms: float  # at the end
+    ahead_at_start_ms: float  # as the host chose it, or as it was asked for
     realtime: bool  # whether the system granted real-time priority
     sent: int
     worst_slip_ms: float  # how far the sender fell behind its own pace
@@ -116,6 +117,7 @@ def measure(
 def _under_flood(host: Supervisor, model: str, seconds: float, rate_hz: float, *, busy: bool) -> Deadlines:
     status, ring, rate = host.shared.status, host.shared.audio, host.plan.sample_rate
     before = _counts(host)
+    ahead_at_start = int(status["ahead_samples"])
     margins: list[int] = []
     processes = [child.process.pid for child in (host.engine, host.control, host.sink) if child.process]
     memory_first_mb = 0.0
@@ -141,6 +143,7 @@ def _under_flood(host: Supervisor, model: str, seconds: float, rate_hz: float, *
         seconds=round(sent["seconds"], 2),
         block_ms=samples_to_ms(host.plan.block_samples, rate),
         ahead_ms=samples_to_ms(int(status["ahead_samples"]), rate),
+        ahead_at_start_ms=samples_to_ms(ahead_at_start, rate),
         realtime=bool(status["realtime"]),
         sent=int(sent["sent"]),
         worst_slip_ms=round(sent["worst_slip_ms"], 2),
@@ -220,7 +223,7 @@ def show(measured: Deadlines, console: Console) -> None:
         ("late blocks", _with_start(measured, "late_blocks")),
         ("gaps heard (underruns)", _with_start(measured, "underruns")),
         ("worst lateness since the start", f"{measured.worst_late_ms:.2f} ms"),
-        (f"sound ready before the sink, of {measured.ahead_ms:.1f} ms", _margins(measured)),
+        (f"sound ready before the sink, of {_ahead(measured)} ms", _margins(measured)),
         ("longest block since the start", f"{measured.worst_block_ms:.2f} ms"),
         ("messages sent, lost on the way", f"{measured.sent}, {lost}"),
         ("malformed, rejected, refused", _refusals(counts)),
@@ -236,6 +239,11 @@ def show(measured: Deadlines, console: Console) -> None:
 def _with_start(measured: Deadlines, name: str) -> str:
     before = measured.at_start[name]
     return f"{measured.counts[name]}" + (f" (and {before} before the first message)" if before else "")
+
+
+def _ahead(measured: Deadlines) -> str:
+    start, end = f"{measured.ahead_at_start_ms:.0f}", f"{measured.ahead_ms:.0f}"
+    return start if start == end else f"{start} grown to {end}"
 
 
 def _margins(measured: Deadlines) -> str:

@@ -108,7 +108,8 @@ class Voice(Sounding):
 def take_joint_steps(voices: Iterable[Sounding], count: int) -> None:
     """Let voices of one runner that need steps for the next `count` samples take them together.
 
-    Each sounds as it does alone, to the bit; what is left for one alone is pulled as it is heard.
+    Each sounds as it does alone, to the bit; what is left for one alone, and what is beyond the first
+    `PIECE_SAMPLES`, is pulled as it is heard.
 
     [render thread]
     """
