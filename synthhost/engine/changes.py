@@ -183,12 +183,10 @@ class Changes:
         given = {**options_of(body), command.option: command.value}
         if not self._settles(command, track, given):
             return None
-        left = (body.get("ladder") or [])[
-            body.get("rung", 0) :
-        ]  # what is said by hand is where it starts anew
-        return self._anew(
-            ticket, track, {**body, "options": given, **({"ladder": left, "rung": 0} if left else {})}
-        )
+        fresh: dict[str, Any] = {**body, "options": given}
+        if body.get("ladder"):  # what is said by hand is its new top, on the lowest rung too
+            fresh |= {"ladder": body["ladder"][body.get("rung", 0) :], "rung": 0}
+        return self._anew(ticket, track, fresh)
 
     def _rung_job(self, command: TakeRung, track: Track, ticket: int) -> Job | None:
         """Return the job of building what plays anew on another rung of its ladder."""

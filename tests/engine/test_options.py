@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from synthhost.core.messages import Accepted, Activate, Failed, SetOption, SetParam, TakeRung
-from synthhost.core.options import OptionSpec
+from synthhost.core.options import OptionSpec, options_of
 from synthhost.engine.loading import VoiceJob
 
 BODY = {"name": "glow", "model": {"omega": 0.05}, "level": 0.5, "echo": True}
@@ -91,6 +91,16 @@ def test_an_option_said_by_hand_is_the_new_top_of_the_ladder(playing: Any) -> No
     body = playing.loader.jobs[-1].body
     assert (body["options"], body["ladder"], body["rung"]) == ({"steps": 9}, [{"steps": 2}], 0)
     assert track.describe()["rung_reason"] == ""
+
+
+def test_an_option_said_by_hand_holds_on_the_lowest_rung_too(playing: Any) -> None:
+    track = on_ladder(playing)
+    track.playing = replace(track.playing, body={**track.playing.body, "rung": 2})
+    playing.send(SetOption("a", "steps", 9, 5.0))
+    playing.render(1024)
+    body = track.playing.body
+    assert options_of(body) == {"steps": 9}
+    assert (body["ladder"], body["rung"], track.rungs_left) == ([], 0, 0)
 
 
 @pytest.mark.parametrize("rung", [-1, 3])
