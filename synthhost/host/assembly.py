@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from synthhost.core.computing import asked_for, on_ladder, under
+from synthhost.core.computing import asked_for
 from synthhost.core.messages import Event
 from synthhost.core.seams import Runner
 from synthhost.effects.limiter import Limiter
@@ -58,12 +58,11 @@ def make_renderer(
     Raises:
         SynthhostError: A model, sound or effect of the set cannot be loaded.
     """
-    parts = planned_set(plan)
+    parts, bodies = planned_set(plan), plan.bodies()
     tracks = []
     for index, part in enumerate(parts.tracks):
         options = asked_for(part.backend, part.device)
-        body = on_ladder(under(plan.set["tracks"][index]["preset"], options), parts.ladder)
-        prepared = factory.build(body, index, None)
+        prepared = factory.build(bodies[part.name], index, None)
         track = Track(part.name, index, prepared, loader, plan.sample_rate, options, parts.ladder)
         for name in ("gain_db", "pan", "mute", "solo"):
             track.strip.set_param(name, float(getattr(part, name)))

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from synthhost.core.computing import asked_for, on_ladder, under
+
 PLAN_NAME = "plan.json"
 WARN, STRICT = "warn", "strict"
 ADMISSIONS = (WARN, STRICT)
@@ -47,6 +49,20 @@ class Plan:
     backends: dict[str, str] = field(default_factory=dict)  # by model name, in a replay; missing are chosen
     admission: str = WARN
     most_threads: int = 0  # that may share a step where none are asked for; 0: one a core
+    on_rungs: bool = False  # whether presets stand on ladders of their own already: an empty one stays empty
+
+    def bodies(self) -> dict[str, dict[str, Any]]:
+        """Return every track's preset as the track begins with it, by the track's name.
+
+        It is under the track's options, and on the set's ladder where it declares none.
+        """
+        ladder = () if self.on_rungs else self.set.get("ladder", ())
+        return {
+            track["name"]: on_ladder(
+                under(track["preset"], asked_for(track.get("backend"), track.get("device"))), ladder
+            )
+            for track in self.set["tracks"]
+        }
 
     def save(self, run_folder: Path) -> None:
         """Write the plan where the processes look for it."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from synthhost.core.computing import asked_for, on_ladder, under
 from synthhost.core.errors import ConfigError
 from synthhost.core.options import model_of, options_of, usable_rungs
 from synthhost.host.admission import Admission
@@ -58,12 +57,7 @@ def begin_on_rungs(plan: Plan, factory: VoiceFactory, admission: Admission) -> t
     Raises:
         SynthhostError: A model cannot be loaded as its preset says.
     """
-    bodies = {
-        track["name"]: on_ladder(
-            under(track["preset"], asked_for(track["backend"], track["device"])), plan.set.get("ladder", ())
-        )
-        for track in plan.set["tracks"]
-    }
+    bodies = plan.bodies()
     if not any(body.get("ladder") for body in bodies.values()):
         return plan, {}
     for track in plan.set["tracks"]:
@@ -111,4 +105,4 @@ def _placed(plan: Plan, bodies: Mapping[str, dict[str, Any]], tracks: Mapping[st
         name = track["name"]
         stands = {"ladder": bodies[name]["ladder"], "rung": tracks[name].rung}
         placed.append({**track, "preset": {**track["preset"], **stands}})
-    return replace(plan, set={**plan.set, "tracks": placed})
+    return replace(plan, set={**plan.set, "tracks": placed}, on_rungs=True)

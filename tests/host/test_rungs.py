@@ -111,6 +111,14 @@ def test_rungs_of_other_models_are_left_out_and_one_that_cannot_be_had_ends_the_
     )
     assert (plan.set["tracks"][0]["preset"]["rung"], reasons) == (0, {})
     assert "rung 1 of its ladder cannot be taken: 8-bit" in machine.admission.notes[0]
+    assert plan.bodies()["voice"]["ladder"] == []
+
+
+def test_a_ladder_that_ended_empty_stays_so_where_the_plan_is_written_down(tmp_path: Path) -> None:
+    machine, bare = Machine({"glow": 3.0}, ("precision",)), plan_with([{"precision": "int8"}])
+    assert bare.bodies()["voice"]["ladder"] == [{"precision": "int8"}]
+    begin_on_rungs(bare, machine.factory, machine.admission)[0].save(tmp_path)
+    assert Plan.load(tmp_path).bodies()["voice"]["ladder"] == []
 
 
 def test_a_presets_own_rung_that_its_model_lacks_is_told() -> None:
