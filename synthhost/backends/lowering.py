@@ -121,7 +121,7 @@ def lower(block: AnyBlock, x: Value, to: Lowering) -> Value:
 
 @lower.register
 def _(block: Window, x: Value, to: Lowering) -> Value:
-    raise NotInPlanError("mode window is not in native plans")
+    raise NotInPlanError("a window inside a network is not in native plans")
 
 
 @lower.register

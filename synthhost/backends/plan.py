@@ -13,6 +13,7 @@ from synthhost.backends.plan_ops import INPUT, Op, Value
 from synthhost.backends.quantising import quantised
 from synthhost.native.compiled import compiled_plans
 from synthhost.streaming.block import AnyBlock
+from synthhost.streaming.window import Window
 
 _NONE = -1  # no stream
 _MOST_FLOATS = ((16, 1 << 21), (8, 1 << 24), (4, 1 << 27), (2, 1 << 27))
@@ -36,7 +37,12 @@ class CompiledPlan:
 
 
 def native_refusal(block: AnyBlock, *, int8: bool = False) -> str | None:
-    """Return in a few words why a network cannot be compiled to a plan, or None where it can."""
+    """Return in a few words why a network cannot be compiled to a plan, or None where it can.
+
+    What is played through a window is computed by plans of the network inside.
+    """
+    if isinstance(block, Window):
+        return native_refusal(block.body, int8=int8)
     try:
         _operations(*lowered(block, block.in_channels or 1), int8=int8)
     except NotInPlanError as error:

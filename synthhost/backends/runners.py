@@ -8,6 +8,7 @@ from synthhost.backends.loop_runner import LoopRunner
 from synthhost.backends.native_runner import NativeRunner
 from synthhost.backends.script_runner import ScriptRunner
 from synthhost.backends.torch_runner import TorchRunner
+from synthhost.backends.window_runner import WindowRunner
 from synthhost.core.computing import AUTO, CPU, NATIVE
 from synthhost.core.options import FLOAT32
 from synthhost.core.params import ParamSpec
@@ -17,6 +18,7 @@ from synthhost.streaming.autoregressive import Autoregressive
 from synthhost.streaming.block import Block
 from synthhost.streaming.playable import Playable
 from synthhost.streaming.script import Script
+from synthhost.streaming.window import Window
 
 
 def make_runner(
@@ -49,6 +51,8 @@ def make_runner(
     if isinstance(playable, Autoregressive):
         return LoopRunner(spec, playable, controls)
     assert isinstance(playable, Block), type(playable)
+    if computed.backend == NATIVE and isinstance(playable, Window):
+        return WindowRunner(spec, playable, controls, threads=computed.threads, precision=computed.precision)
     if computed.backend == NATIVE:
         return NativeRunner(spec, playable, controls, threads=computed.threads, precision=computed.precision)
     if computed.device != CPU:

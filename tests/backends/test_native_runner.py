@@ -206,10 +206,12 @@ def test_an_ended_stream_and_too_little_room_are_refused(tiny: Tiny) -> None:
         native.step(frames, state, np.zeros((1, 1 << 16), np.float32))
 
 
-def test_window_mode_is_refused_with_its_reason(tiny: Tiny) -> None:
+def test_a_window_inside_a_network_is_refused_with_its_reason(tiny: Tiny) -> None:
     _, block = tiny("hifigan")
     assert native_refusal(block) is None
-    assert native_refusal(Window(block, 1)) == "mode window is not in native plans"
+    assert native_refusal(Window(block, 1)) is None
+    inside = native_refusal(Sequence({"window": Window(block, 1), "end": Tanh()}))
+    assert inside == "a window inside a network is not in native plans"
 
 
 class Draw:
