@@ -120,7 +120,10 @@ class SetOption:
 
 @dataclass(frozen=True, slots=True)
 class TakeRung:
-    """Build a track's model anew on another rung of its preset's ladder, then crossfade to it."""
+    """Build a track's model anew on another rung of its preset's ladder, then crossfade to it.
+
+    It gives way to whatever else changes the track meanwhile.
+    """
 
     track: str
     rung: int  # 0: as the preset says
@@ -128,6 +131,9 @@ class TakeRung:
     crossfade_ms: float
     at_sample: int = NOW
     origin: int = 0
+    preset: str = (
+        ""  # whose rung it is; "", as older journals say, of what plays, and it gives way to nothing
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ class _Pending:
 
     command: Change
     job: Job
+    playing: Prepared | None  # on its track when it was asked for
     values: dict[str, float] = field(default_factory=dict)  # parameters moved since, each in its own unit
     loaded: Loaded | None = None
 
@@ -105,7 +106,8 @@ class Changes:
         self._tickets += 1  # also when it fails at once: a replay counts the same
         job = self._job_for(command, self._tickets)
         if job is not None:
-            self._pending[self._tickets] = _Pending(command, job)
+            track = self._tracks.get(getattr(command, "track", ""))
+            self._pending[self._tickets] = _Pending(command, job, track.playing if track else None)
             self._loader.ask(job)
 
     def note_param(self, track: str, name: str, value: float) -> None:
@@ -147,6 +149,8 @@ class Changes:
             self._begin_recording(loaded.result)
         elif isinstance(asked, LoadTape):
             self._put_tape(asked, pending.job, loaded.result)
+        elif isinstance(asked, TakeRung) and self._gives_way(asked, pending.playing):
+            self._loader.retire(loaded.result)
         else:
             self._arrive(asked, loaded.result, pending.values)
 
@@ -190,6 +194,8 @@ class Changes:
 
     def _rung_job(self, command: TakeRung, track: Track, ticket: int) -> Job | None:
         """Return the job of building what plays anew on another rung of its ladder."""
+        if self._gives_way(command, track.playing):
+            return None
         body = track.playing.body
         rungs = len(body.get("ladder") or ())
         if not 0 <= command.rung <= rungs:
@@ -198,6 +204,15 @@ class Changes:
         if not self._settles(command, track, options_of(body, command.rung)):
             return None
         return self._anew(ticket, track, {**body, "rung": command.rung})
+
+    def _gives_way(self, command: TakeRung, then: Prepared | None) -> bool:
+        """Whether something else has come, or is to come, in place of the voice a rung is for; answered."""
+        track = self._tracks[command.track]
+        same = track.playing is then and track.playing.name == command.preset
+        if not command.preset or (same and not track.awaits):
+            return False
+        self._fail(command, f"the track has been changed meanwhile, so rung {command.rung} is not taken")
+        return True
 
     def _settles(self, command: Change, track: Track, given: Mapping[str, Any]) -> bool:
         """Whether options are such as the track's model has; what is wrong with them is answered."""

@@ -124,6 +124,11 @@ class Track:
         return on_ladder(under(body, self._options), self._ladder)
 
     @property
+    def awaits(self) -> bool:
+        """Whether a voice waits for the present fade's end, or for the next block. [render thread]"""
+        return self._arrival is not None
+
+    @property
     def rungs_left(self) -> int:
         """Return how many rungs of its preset's ladder are below the one it plays on. [any thread]"""
         body = self.playing.body

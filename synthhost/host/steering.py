@@ -106,7 +106,7 @@ class Steering:
             f"{len(body['ladder'])}{plays}: {step.why}."
         )
         self._lately.clear()  # it is another show from here on
-        self._order(TakeRung(step.track, step.rung, step.why, self._crossfade_ms))
+        self._order(TakeRung(step.track, step.rung, step.why, self._crossfade_ms, preset=step.preset))
 
     def _late(self, now_s: float) -> float:
         """Return how late a block was lately at most, in ms."""

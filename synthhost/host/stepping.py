@@ -72,9 +72,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A track is to play on another rung."""
+    """A track is to play on another rung of its preset."""
 
     track: str
+    preset: str
     rung: int
     why: str
 
@@ -98,7 +99,6 @@ class _Pending:
     """A step that is being built."""
 
     step: Step
-    preset: str
     asked_s: float
 
 
@@ -131,8 +131,7 @@ class Stepping:
             return None
         step = self._down(now_s, window, counts.tracks) or self._up(now_s, window, counts.tracks)
         if step is not None:
-            preset = next(track.preset for track in counts.tracks if track.name == step.track)
-            self._pending = _Pending(step, preset, now_s)
+            self._pending = _Pending(step, now_s)
         return step
 
     def window(self, now_s: float, counts: Counts) -> _Window | None:
@@ -159,7 +158,7 @@ class Stepping:
         if pending is None:
             return now_s < self._quiet_until_s
         track = next((one for one in counts.tracks if one.name == pending.step.track), None)
-        gone = track is None or track.preset != pending.preset
+        gone = track is None or track.preset != pending.step.preset
         if not gone and track is not None and track.rung != pending.step.rung:
             if now_s - pending.asked_s < PATIENCE_S:
                 return True
@@ -182,7 +181,7 @@ class Stepping:
             f"{window.late_blocks} blocks were late within {window.seconds:.0f} s, the models took "
             f"{100 * window.share:.0f} % of the time (work of a block {window.p999_ms:.1f} ms at p99.9)"
         )
-        return Step(dearest.name, dearest.rung + 1, why)
+        return Step(dearest.name, dearest.preset, dearest.rung + 1, why)
 
     def _up(self, now_s: float, window: _Window, tracks: Sequence[Standing]) -> Step | None:
         assert self._calm_since_s is not None
@@ -204,7 +203,7 @@ class Stepping:
             f"no block was late for {calm_s:.0f} s, and there the models need "
             f"{100 * above[best.name]:.0f} % of the time"
         )
-        return Step(best.name, best.rung - 1, why)
+        return Step(best.name, best.preset, best.rung - 1, why)
 
 
 def _share_above(track: Standing, window: _Window) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synthhost.core.messages import Accepted, Activate, Failed, SetOption, SetParam, TakeRung
+from synthhost.core.messages import Accepted, Activate, Failed, LoadPreset, SetOption, SetParam, TakeRung
 from synthhost.core.options import OptionSpec, options_of
 from synthhost.engine.loading import VoiceJob
 
@@ -101,6 +101,65 @@ def test_an_option_said_by_hand_holds_on_the_lowest_rung_too(playing: Any) -> No
     body = track.playing.body
     assert options_of(body) == {"steps": 9}
     assert (body["ladder"], body["rung"], track.rungs_left) == ([], 0, 0)
+
+
+OTHER = {**BODY, "name": "other", "model": {"omega": 0.09}}
+LADDERED = {**BODY, "ladder": [{"steps": 4}], "rung": 0}
+CHANGED = "the track has been changed meanwhile, so rung 1 is not taken"
+
+
+def rung_of(preset: str) -> TakeRung:
+    return TakeRung("a", 1, "late", 5.0, preset=preset)
+
+
+def reasons(playing: Any) -> list[str]:
+    return [failed.reason for failed in playing.of(Failed)]
+
+
+def test_a_rung_does_not_take_the_place_of_a_preset_that_waits_for_its_fade(playing: Any) -> None:
+    track = playing.renderer.tracks[0]
+    long_ms = 500.0
+    playing.send(LoadPreset("a", "glow", LADDERED, long_ms))
+    playing.render(1024)
+    playing.send(LoadPreset("a", "other", OTHER, 5.0))
+    playing.render(1024)
+    assert (track.playing.name, track.awaits) == ("glow", True)
+    playing.send(rung_of("glow"))
+    playing.render(8192)
+    assert (track.playing.name, reasons(playing)) == ("other", [CHANGED])
+
+
+def test_a_rung_waits_for_the_fade_of_its_own_preset(playing: Any) -> None:
+    track = playing.renderer.tracks[0]
+    playing.send(LoadPreset("a", "glow", LADDERED, 500.0))
+    playing.render(1024)
+    track.playing = replace(track.playing, option_specs=(STEPS,))
+    playing.send(rung_of("glow"))
+    playing.render(8192)
+    assert (track.playing.body["rung"], reasons(playing)) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("change", "plays"),
+    [(LoadPreset("a", "other", OTHER, 5.0), "other"), (SetOption("a", "steps", 9, 5.0), "glow")],
+)
+def test_a_rung_that_is_built_after_another_change_is_not_taken(
+    playing: Any, change: Any, plays: str
+) -> None:
+    track = on_ladder(playing)
+    playing.send(change, rung_of("glow"))  # both are being built
+    playing.render(1024)
+    assert (track.playing.name, track.playing.body.get("rung", 0)) == (plays, 0)
+    assert reasons(playing) == [CHANGED]
+    assert len(playing.loader.retired) == 2  # what played, and what was built in vain
+
+
+def test_a_rung_of_a_preset_that_plays_no_more_is_not_built(playing: Any) -> None:
+    on_ladder(playing)
+    playing.send(rung_of("before"))
+    playing.render(1024)
+    assert playing.loader.jobs == []
+    assert reasons(playing) == [CHANGED]
 
 
 @pytest.mark.parametrize("rung", [-1, 3])

@@ -77,7 +77,7 @@ def test_a_late_show_is_stepped_down_by_a_command_and_told_in_a_sentence() -> No
     machine = Machine(rungs=2)
     machine.play(4.0, 1.1, late_ms=12.0)
     (order,) = machine.orders
-    assert (order.track, order.rung, order.crossfade_ms) == ("voice", 1, 30.0)
+    assert (order.track, order.preset, order.rung, order.crossfade_ms) == ("voice", "preset", 1, 30.0)
     assert machine.said == [f"Track voice steps down to rung 1 of 2 with steps=9: {order.why}."]
     assert "blocks were late within" in order.why
 
