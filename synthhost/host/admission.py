@@ -66,13 +66,13 @@ class Admission:
         """
         model = self._faster(reference, model)
         self._computed[reference] = replace(model.computed, threads=1)  # costs are kept by this name
-        if not shares_steps(model) or self._playing():
-            found = self._book.find(*self._key(reference, model.runner)) if shares_steps(model) else None
-            if found is not None and found.threads > 1:
-                reason = model.computed.reason
-                model = model.with_options(threads=found.threads)
-                model.computed = replace(model.computed, reason=reason)
+        if not shares_steps(model):
             return model
+        known = self.choices.get(reference)
+        if known is None and self._playing():
+            known = self._book.find(*self._key(reference, model.runner))
+        if known is not None or self._playing():
+            return model if known is None else _on_threads(model, known.threads)
         with self._as_in_the_show():
             model, self._fitted[reference] = fitted(model, self._room(reference))
         return model
@@ -206,6 +206,15 @@ class Admission:
 def _only_native(model: Model) -> bool:
     """Whether a model is asked for in a way that torch cannot compute."""
     return model.options[THREADS.name] > 1 or model.options.get(PRECISION) == INT8  # type: ignore[operator]
+
+
+def _on_threads(model: Model, threads: int) -> Model:
+    """Return a model whose steps so many threads share."""
+    if threads == 1:
+        return model
+    wider = model.with_options(threads=threads)
+    wider.computed = replace(wider.computed, reason=model.computed.reason)
+    return wider
 
 
 def _options_of(reference: str) -> str:

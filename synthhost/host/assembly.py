@@ -67,6 +67,7 @@ def make_renderer(
         for name in ("gain_db", "pan", "mute", "solo"):
             track.strip.set_param(name, float(getattr(part, name)))
         tracks.append(track)
+    factory.keep(0)
     master = Bus(
         Limiter(parts.master.ceiling_db, _RELEASE_MS, plan.sample_rate), plan.sample_rate, plan.block_samples
     )

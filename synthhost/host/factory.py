@@ -33,7 +33,7 @@ from synthhost.sources.registry import make_source
 from synthhost.sources.tape import Tape, load_tape
 
 _TAPES_KEPT = 16
-_MODELS_KEPT = 4
+_MODELS_KEPT = 4  # at least
 _WARM_MS = 150.0  # of effect tails, beyond what the model looks back on
 
 
@@ -75,6 +75,7 @@ class VoiceFactory:
         self._preferred = preferred
         self._joint = joint
         self.backends: dict[str, str] = {}
+        self._kept = _MODELS_KEPT
         self._models: OrderedDict[str, Model] = OrderedDict()  # by reference, options included
         self._tapes: OrderedDict[tuple[str, MelSpec], Tape] = OrderedDict()
         self._converters: dict[int, Resampler] = {}  # by the model's rate, never played: copies are
@@ -84,10 +85,18 @@ class VoiceFactory:
         if reference not in self._models:
             self._models[reference] = built = self._built(reference)
             self.backends[reference] = built.computed.backend
-            if len(self._models) > _MODELS_KEPT:
-                self._models.popitem(last=False)
+            self._drop_models()
         self._models.move_to_end(reference)
         return self._models[reference]
+
+    def keep(self, models: int) -> None:
+        """Keep so many models from now on, such as all of a set while it starts; a few are always kept."""
+        self._kept = max(models, _MODELS_KEPT)
+        self._drop_models()
+
+    def _drop_models(self) -> None:
+        while len(self._models) > self._kept:
+            self._models.popitem(last=False)
 
     def _built(self, reference: str) -> Model:
         """Return a model from its weights, which are loaded once, on the back end it is to play on."""

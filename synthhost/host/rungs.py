@@ -60,6 +60,7 @@ def begin_on_rungs(plan: Plan, factory: VoiceFactory, admission: Admission) -> t
     bodies = plan.bodies()
     if not any(body.get("ladder") for body in bodies.values()):
         return plan, {}
+    factory.keep(sum(len(body.get("ladder") or ()) + 1 for body in bodies.values()))
     for track in plan.set["tracks"]:
         name, body = track["name"], bodies[track["name"]]
         bodies[name] = {**body, "ladder": _usable(body, factory)}

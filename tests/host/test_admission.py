@@ -21,22 +21,47 @@ def make_admission(told: list[str]) -> Admission:
     return Admission(plan, lambda: True, told.append)
 
 
-def test_threads_that_were_needed_before_a_show_are_taken_during_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Networked:
-        def __init__(self, threads: int) -> None:
-            self.computed = Computed("native", "cpu", "compiled", threads)
-            self.runner = SimpleNamespace(spec=SimpleNamespace(sha256="1" * 64, name="wide"))
+class Networked:
+    """A model that shares its steps among threads."""
 
-        def with_options(self, threads: int) -> Networked:
-            return Networked(threads)
+    def __init__(self, threads: int) -> None:
+        self.computed = Computed("native", "cpu", "compiled", threads)
+        self.runner = SimpleNamespace(spec=SimpleNamespace(sha256="1" * 64, name="wide"))
 
-    two = Choice(4, StepCost(4, 0.01, 0.011, 0.02), keeps_up=True, threads=2)
+    def with_options(self, threads: int) -> Networked:
+        return Networked(threads)
+
+
+TWO = Choice(4, StepCost(4, 0.01, 0.011, 0.02), keeps_up=True, threads=2)
+
+
+@pytest.fixture
+def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Let models be found to need two threads; give the room of each measurement."""
+    rooms: list[Any] = []
+
+    def fitted(_model: Any, room: Any) -> Any:
+        rooms.append(room)
+        return Networked(2), TWO
+
     monkeypatch.setenv("SYNTHHOST_HOME", str(tmp_path))
     monkeypatch.setattr(admission, "shares_steps", lambda _: True)
-    monkeypatch.setattr(admission, "fitted", lambda *_: (Networked(2), two))
+    monkeypatch.setattr(admission, "fitted", fitted)
     monkeypatch.setattr(Admission, "_faster", lambda _, _reference, model: model)
+    return rooms
+
+
+def test_a_model_that_is_loaded_again_is_not_measured_again(measured: list[Any]) -> None:
+    host = Admission(Plan({"tracks": [{}]}, 48000, 256, 0), lambda: False)
+    for _ in range(2):
+        model: Any = Networked(1)
+        model = host.preferred("wide", model)
+        assert (model.computed.threads, host.measured("wide", model.runner).threads) == (2, 2)
+    assert len(measured) == 1
+
+
+@pytest.mark.usefixtures("measured")
+def test_threads_that_were_needed_before_a_show_are_taken_during_it() -> None:
     for playing in (False, True):  # measured at first, remembered afterwards
         host = Admission(Plan({"tracks": [{}]}, 48000, 256, 0), lambda playing=playing: playing)  # type: ignore[misc]
         model: Any = Networked(1)

@@ -106,6 +106,21 @@ def test_models_and_tapes_are_loaded_once(factory: VoiceFactory, loaded: list[st
     assert first.voice.source.tapes["a"] is again.voice.source.tapes["a"]  # type: ignore[attr-defined]
 
 
+def test_all_models_of_a_set_are_kept_while_it_starts_and_a_few_afterwards(
+    factory: VoiceFactory, loaded: list[str]
+) -> None:
+    names = [f"m{bands}" for bands in range(12, 20)]
+    factory.keep(len(names))
+    for name in (*names, *names):
+        factory.model(name)
+    assert loaded == names
+    factory.keep(0)
+    factory.model("m19")
+    assert loaded == names
+    factory.model("m12")
+    assert loaded == [*names, "m12"]
+
+
 def test_one_sound_serves_models_that_hear_it_differently(factory: VoiceFactory, tone: Path) -> None:
     for model, bands in (("m12", 12), ("m20", 20), ("m12", 12)):
         source: Any = factory.build(body(tone, model), 0, None).voice.source

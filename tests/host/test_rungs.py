@@ -65,9 +65,9 @@ class Machine:
     """Models by reference, with what each would cost, and what was asked."""
 
     def __init__(self, costs: dict[str, float], options: tuple[str, ...]) -> None:
-        self.costs, self.asked = costs, list[str]()
+        self.costs, self.asked, self.kept = costs, list[str](), list[int]()
         specs = [SimpleNamespace(name=name) for name in options]
-        self.factory: Any = SimpleNamespace(model=self._model)
+        self.factory: Any = SimpleNamespace(model=self._model, keep=self.kept.append)
         self.admission: Any = SimpleNamespace(measured=self._measured, notes=[])
         self._specs = specs
 
@@ -101,6 +101,7 @@ def test_every_rung_is_measured_and_the_plan_says_where_the_track_stands() -> No
         "rung 2 of 2, precision=int8, steps=4: without it the model needs 300 % of one core, with it 50 %"
     )
     assert machine.asked == list(machine.costs)
+    assert machine.kept == [3]  # so that none is loaded twice
     assert machine.admission.notes == [f"voice begins on {reasons['voice']}"]
 
 
