@@ -9,6 +9,8 @@ import numpy as np
 
 from synthhost.core.board import BLOCK_BUCKETS, block_bucket
 from synthhost.host.stepping import (
+    AGAIN_S,
+    BUILD_S,
     HOLD_S,
     LATE_BLOCKS,
     PATIENCE_S,
@@ -31,7 +33,7 @@ class Show:
     rungs: dict[str, int] = field(default_factory=dict)
     slowness: float = 1.0
     stalling: bool = False  # late blocks that are no model's
-    obeys: bool = True
+    deaf: set[str] = field(default_factory=set)  # tracks whose steps are never built
     now_s: float = 100.0
     late: int = 0
 
@@ -65,7 +67,7 @@ class Show:
             step = self.stepping.look(self.now_s, self.counts())
             if step is not None:
                 self.steps.append((self.now_s, step))
-                if self.obeys:
+                if step.track not in self.deaf:
                     self.rungs[step.track] = step.rung
         return [step for _, step in self.steps[before:]]
 
@@ -158,6 +160,40 @@ def test_a_step_up_that_had_to_be_taken_back_is_not_tried_again_so_soon() -> Non
 
 
 def test_a_ladder_whose_step_is_never_built_is_given_up() -> None:
-    show = Show({"a": [2.0, 0.5]}, obeys=False)
-    assert len(show.play(3 * PATIENCE_S)) == 1
+    show = Show({"a": [2.0, 0.5]}, deaf={"a"})
+    assert len(show.play(AGAIN_S)) == 1
+    assert show.stepping.helpless(show.now_s, show.counts())
+    (told,) = show.stepping.take_news()
+    assert told.startswith("Track a is not on rung 1 of its ladder 30 s after that was asked for")
+    assert show.stepping.take_news() == []
+
+
+def test_a_ladder_that_was_given_up_is_tried_again_later() -> None:
+    show = Show({"a": [2.0, 0.5]}, deaf={"a"})
+    show.play(AGAIN_S)
+    show.deaf.clear()
+    assert [step.rung for step in show.play(2 * PATIENCE_S)] == [1]
+
+
+def test_while_a_step_is_not_built_the_other_tracks_are_judged_on() -> None:
+    show = Show({"a": [0.8, 0.1], "b": [0.6, 0.1]}, deaf={"a"})
+    assert [step.track for step in show.play(BUILD_S + WINDOW_S + SETTLE_S)] == ["a", "b"]
+    show = Show({"a": [2.0, 0.5]}, deaf={"a"})
+    show.play(BUILD_S + WINDOW_S)
+    assert show.stepping.helpless(show.now_s, show.counts())
+
+
+def test_a_rung_that_takes_no_less_is_passed_by_on_the_way_down_and_up() -> None:
+    show = Show({"a": [0.6, 0.8, 0.3]}, slowness=2.0)
+    assert [step.rung for step in show.play(HOLD_S)] == [2]
+    show.slowness = 1.0
+    assert [step.rung for step in show.play(2 * HOLD_S)] == [0]
+    dearer = Show({"a": [1.2, 1.3]})
+    assert dearer.play(60.0) == []
+    assert dearer.stepping.helpless(dearer.now_s, dearer.counts())
+
+
+def test_nothing_is_given_up_for_a_track_that_does_not_fit_anyway() -> None:
+    show = Show({"a": [1.5, 1.2], "b": [0.1, 0.05]})
+    assert [step.track for step in show.play(60.0)] == ["a"]
     assert show.stepping.helpless(show.now_s, show.counts())
