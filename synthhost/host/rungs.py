@@ -8,7 +8,7 @@ from typing import Any
 
 from synthhost.core.errors import ConfigError
 from synthhost.core.options import model_of, options_of, usable_rungs
-from synthhost.host.admission import Admission
+from synthhost.host.admission import FULL, Admission
 from synthhost.host.chunking import ROOM, Choice
 from synthhost.host.factory import VoiceFactory
 from synthhost.host.fitting import crowded
@@ -29,23 +29,37 @@ class Rungs:
         return self.choices[self.rung]
 
     @property
-    def left(self) -> bool:
-        """Whether there is a rung below."""
-        return self.rung + 1 < len(self.choices)
+    def below(self) -> int | None:
+        """Return the next rung down that takes less, or keeps up where the present one does not."""
+        below = range(self.rung + 1, len(self.choices))
+        return next((rung for rung in below if _burden(self.choices[rung]) < _burden(self.now)), None)
+
+    @property
+    def least(self) -> float:
+        """Return what the cheapest rung from here on takes of a core."""
+        return min(choice.real_time_factor for choice in self.choices[self.rung :])
+
+
+def _burden(choice: Choice) -> tuple[bool, float]:
+    return crowded(choice), choice.real_time_factor
 
 
 def step_down_until_all_fit(tracks: Mapping[str, Rungs], room: float = ROOM) -> None:
-    """Take rungs until every model keeps up and all together fit, or none is left.
+    """Take rungs until every model keeps up and all together fit, or no rung helps.
 
-    First whoever does not keep up by itself, then the dearest.
+    First whoever does not keep up by itself, then the dearest. Where not even all lowest rungs fit, nobody
+    gives anything up for the others.
     """
     while True:
-        able = [one for one in tracks.values() if one.left]
+        able = [one for one in tracks.values() if one.below is not None]
         alone = [one for one in able if crowded(one.now)]
         together = sum(one.now.real_time_factor for one in tracks.values())
-        if not able or (not alone and together <= room):
+        in_vain = sum(one.least for one in tracks.values()) > FULL
+        if not alone and (not able or together <= room or in_vain):
             return
-        max(alone or able, key=lambda one: one.now.real_time_factor).rung += 1
+        dearest = max(alone or able, key=lambda one: one.now.real_time_factor)
+        assert dearest.below is not None
+        dearest.rung = dearest.below
 
 
 def begin_on_rungs(plan: Plan, factory: VoiceFactory, admission: Admission) -> tuple[Plan, dict[str, str]]:

@@ -61,6 +61,20 @@ def test_a_step_whose_tail_is_late_does_not_keep_up_though_its_median_fits() -> 
     assert tracks["a"].rung == 1
 
 
+def test_a_rung_that_takes_no_less_is_passed_by() -> None:
+    assert rungs_taken([0.8, 1.3]) == [0]
+    assert rungs_taken([1.6, 1.7, 0.5]) == [2]
+    tracks = {"a": Rungs([costing(0.5, keeps_up=False), costing(0.6)])}  # it takes more and is not late
+    step_down_until_all_fit(tracks)
+    assert tracks["a"].rung == 1
+
+
+def test_nobody_gives_anything_up_where_all_do_not_fit_anyway() -> None:
+    assert rungs_taken([1.5], [0.1, 0.05]) == [0, 0]
+    assert rungs_taken([1.5, 1.2], [0.4, 0.1]) == [1, 0]
+    assert rungs_taken([0.7, 0.5], [0.6, 0.4]) == [1, 1]  # more than is wanted, and still within a core
+
+
 class Machine:
     """Models by reference, with what each would cost, and what was asked."""
 
