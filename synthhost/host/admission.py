@@ -187,7 +187,7 @@ class Admission:
         how, computed = _options_of(reference), self._computed.get(reference)
         if computed is not None:
             how = f"{how} {computed.backend} {computed.device}"
-        return runner.spec.sha256, how, self._plan.threads
+        return runner.spec.sha256, f"{how} of {self.most_threads}", self._plan.threads
 
     def _room(self, reference: str) -> Room:
         fixed = self._plan.chunk_frames.get(reference)

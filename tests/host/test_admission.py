@@ -71,6 +71,18 @@ def test_threads_that_were_needed_before_a_show_are_taken_during_it() -> None:
         assert host.models()["wide"]["threads"] == 2
 
 
+@pytest.mark.usefixtures("measured")
+def test_what_was_found_with_more_threads_does_not_count_where_fewer_are_allowed() -> None:
+    def host(most_threads: int, *, playing: bool) -> Admission:
+        return Admission(Plan({"tracks": [{}]}, 48000, 256, 0, most_threads=most_threads), lambda: playing)
+
+    model: Any = Networked(1)
+    before = host(2, playing=False)
+    before.measured("wide", before.preferred("wide", model).runner)
+    assert host(2, playing=True).preferred("wide", model).computed.threads == 2
+    assert host(1, playing=True).preferred("wide", model).computed.threads == 1
+
+
 def test_an_unknown_model_is_told_once_before_it_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
