@@ -65,7 +65,7 @@ class Admission:
         is remembered counts.
         """
         model = self._faster(reference, model)
-        self._computed[reference] = replace(model.computed, threads=1)  # costs are kept by this name
+        self._computed[reference] = model.computed
         if not shares_steps(model):
             return model
         known = self.choices.get(reference)
@@ -174,6 +174,9 @@ class Admission:
                 choice = choose_chunk(runner, room.share, room.fixed, room.stalled_s)
         else:
             choice = self._book.find(*key) or self._measure_apart(reference)
+        computed = self._computed.get(reference)
+        if computed is not None and computed.threads > choice.threads:  # they were asked for
+            choice = replace(choice, threads=computed.threads)
         self._book.keep(*key, choice)
         return choice
 

@@ -83,6 +83,22 @@ def test_what_was_found_with_more_threads_does_not_count_where_fewer_are_allowed
     assert host(1, playing=True).preferred("wide", model).computed.threads == 1
 
 
+@pytest.mark.parametrize("playing", [False, True])
+def test_threads_that_were_asked_for_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, playing: bool
+) -> None:
+    one = Choice(4, StepCost(4, 0.01, 0.011, 0.02), keeps_up=True)
+    monkeypatch.setenv("SYNTHHOST_HOME", str(tmp_path))
+    monkeypatch.setattr(admission, "shares_steps", lambda _: False)
+    monkeypatch.setattr(admission, "choose_chunk", lambda *_: one)
+    monkeypatch.setattr(admission, "measure_apart", lambda *_: one)
+    monkeypatch.setattr(Admission, "_faster", lambda _, _reference, model: model)
+    host = Admission(Plan({"tracks": [{}]}, 48000, 256, 0), lambda: playing)
+    model: Any = Networked(2)
+    host.measured("wide?threads=2", host.preferred("wide?threads=2", model).runner)
+    assert host.models()["wide?threads=2"]["threads"] == 2
+
+
 def test_an_unknown_model_is_told_once_before_it_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
