@@ -11,15 +11,15 @@ from typing import Any
 from synthhost.core.computing import AUTO, BACKEND, DEVICE, NATIVE, THREADS, TORCH, Computed
 from synthhost.core.options import INT8, PRECISION, with_options, without_options
 from synthhost.core.seams import Runner
-from synthhost.host.chunking import ROOM, Choice, choose_chunk
+from synthhost.host.chunking import CHUNKS, ROOM, Choice, choose_chunk
 from synthhost.host.costs import CostBook
 from synthhost.host.duel import duel, takes_too_long
-from synthhost.host.fitting import Room, cores, fitted, shares_steps
+from synthhost.host.fitting import Room, cores, fitted, most_tried, shares_steps
 from synthhost.host.measure import measure_apart
 from synthhost.host.plan import STRICT, Plan
 from synthhost.host.realtime import RENDER_PRIORITY, raised
 from synthhost.host.stalls import StallWitness
-from synthhost.host.verdicts import does_not_keep_up, needs_too_much, what_next
+from synthhost.host.verdicts import Tried, does_not_keep_up, needs_too_much, what_next
 from synthhost.library.model import Model
 from synthhost.library.shelves import home
 from synthhost.streaming.block import Block
@@ -56,6 +56,8 @@ class Admission:
         self._share = ROOM / max(len(plan.set["tracks"]), 1)
         self._book = CostBook(home() / "costs.json")
         self._computed: dict[str, Computed] = {}  # by reference
+        self._units: dict[str, int] = {}  # what a chunk is a multiple of, in frames, by reference
+        self._open: set[str] = set()  # references of models whose threads were found
         self._fitted: dict[str, Choice] = {}  # by reference, of models not yet asked for by `chunk_of`
 
     def preferred(self, reference: str, model: Model) -> Model:
@@ -74,6 +76,7 @@ class Admission:
         if known is not None or self._playing():
             return model if known is None else _on_threads(model, known.threads)
         with self._as_in_the_show():
+            self._open.add(reference)
             model, self._fitted[reference] = fitted(model, self._room(reference))
         return model
 
@@ -86,6 +89,7 @@ class Admission:
         if reference not in self.choices:
             self.choices[reference] = self._choose(reference, runner)
             self.hashes[reference] = runner.spec.sha256
+            self._units[reference] = runner.spec.chunk_unit
         return self.choices[reference]
 
     def stop(self) -> None:
@@ -106,7 +110,7 @@ class Admission:
         slow = [
             one for one in dict.fromkeys(playing) if one in self.choices and not self.choices[one].keeps_up
         ]
-        said = [does_not_keep_up(one, self.choices[one], self.most_threads) for one in slow]
+        said = [does_not_keep_up(one, self.choices[one], self._tried(one)) for one in slow]
         together = self.load(playing)
         if not said and together > FULL:
             said.append(needs_too_much(together, len(playing)))
@@ -195,6 +199,14 @@ class Admission:
     def _room(self, reference: str) -> Room:
         fixed = self._plan.chunk_frames.get(reference)
         return Room(self._share, fixed, self.most_threads, self.stalls.stalled_s)
+
+    def _tried(self, reference: str) -> Tried:
+        """Return what was tried of a model that was measured before the show."""
+        fixed, unit, best = self._room(reference).fixed, self._units[reference], self.choices[reference]
+        chunks = (CHUNKS[0] * unit, CHUNKS[-1] * unit) if fixed is None else (fixed, fixed)
+        if reference not in self._open:
+            return Tried(chunks, (best.threads, best.threads))
+        return Tried(chunks, (1, most_tried(best, self.most_threads)))
 
     def _measure_apart(self, reference: str) -> Choice:
         self._tell(f"measuring {reference} on this machine ...")

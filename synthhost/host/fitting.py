@@ -62,6 +62,12 @@ def fitted(model: Model, room: Room) -> tuple[Model, Choice]:
     return best
 
 
+def most_tried(best: Choice, allowed: int) -> int:
+    """Return on how many threads a model was tried at most where `fitted` found this best."""
+    wider = 2 * best.threads
+    return wider if crowded(best) and wider <= min(allowed, _MOST_THREADS) else best.threads
+
+
 def shares_steps(model: Model) -> bool:
     """Whether a model's number of threads is the host's to find."""
     native = model.computed.backend == NATIVE and isinstance(model.playable, Block)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from synthhost.core.options import OptionValue, without_options
-from synthhost.host.chunking import CHUNKS, Choice
+from synthhost.host.chunking import Choice
 
 _GIVE_UP = (
     "Use a smaller model, or let a ladder in the preset, the set or --ladder say what may be given up, such "
@@ -22,17 +23,37 @@ def what_next(*, strict: bool, left: bool) -> str:
     return f"Expect gaps. {_GIVE_UP}"
 
 
-def does_not_keep_up(reference: str, choice: Choice, most_threads: int) -> str:
-    """Return what a model needs that does not keep up at any chunk, and what was tried."""
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What was tried of a model, each from the fewest to the most.
+
+    Attributes:
+        chunks: In frames; the same twice where the set fixes it.
+        threads: That shared a step; the same twice where there was nothing to find.
+    """
+
+    chunks: tuple[int, int]
+    threads: tuple[int, int]
+
+    def __str__(self) -> str:
+        """Return what did not keep up, on what."""
+        (least, most), (fewest, widest) = self.chunks, self.threads
+        chunks = f"No chunk of {least} to {most} frames keeps up"
+        if least == most:
+            chunks = f"The chunk of {most} frames that is asked for does not keep up"
+        threads = "one thread" if widest == 1 else f"{widest} threads"
+        return f"{chunks} on {threads if fewest == widest else f'{fewest} to {widest} threads'}"
+
+
+def does_not_keep_up(reference: str, choice: Choice, tried: Tried) -> str:
+    """Return what a model needs that does not keep up, and what was tried."""
     cost = choice.cost
-    threads = f"1 to {most_threads} threads" if most_threads > 1 else "one thread"
     asked = without_options(reference)[1]
     under = f" under {said(asked)}" if asked else ""
     return (
         f"{reference} needs {choice.real_time_factor:.2f} of real time on this machine at best: "
         f"{1000 * cost.median_seconds:.1f} ms, {cost.tail_name} {1000 * cost.tail_seconds:.1f} ms, for "
-        f"{1000 * cost.chunk_seconds:.1f} ms of sound. Tried: chunks of {CHUNKS[0]} to {CHUNKS[-1]}, "
-        f"{threads}{under}."
+        f"{1000 * cost.chunk_seconds:.1f} ms of sound. {tried}{under}."
     )
 
 

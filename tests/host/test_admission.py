@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,7 +27,7 @@ class Networked:
 
     def __init__(self, threads: int) -> None:
         self.computed = Computed("native", "cpu", "compiled", threads)
-        self.runner = SimpleNamespace(spec=SimpleNamespace(sha256="1" * 64, name="wide"))
+        self.runner = SimpleNamespace(spec=SimpleNamespace(sha256="1" * 64, name="wide", chunk_unit=1))
 
     def with_options(self, threads: int) -> Networked:
         return Networked(threads)
@@ -49,6 +50,17 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     monkeypatch.setattr(admission, "fitted", fitted)
     monkeypatch.setattr(Admission, "_faster", lambda _, _reference, model: model)
     return rooms
+
+
+@pytest.mark.usefixtures("measured")
+def test_a_verdict_names_the_threads_that_were_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = replace(TWO, cost=StepCost(4, 0.03, 0.03, 0.02), keeps_up=False)
+    monkeypatch.setattr(admission, "fitted", lambda *_: (Networked(2), slow))
+    plan = Plan({"tracks": [{}]}, 48000, 256, 0, most_threads=4, chunk_frames={"wide": 4})
+    host, model = Admission(plan, lambda: False), Networked(1)
+    host.measured("wide", host.preferred("wide", model).runner)  # type: ignore[arg-type]
+    (verdict,) = host.verdicts(["wide"], left=False)
+    assert "The chunk of 4 frames that is asked for does not keep up on 1 to 4 threads." in verdict
 
 
 def test_a_model_that_is_loaded_again_is_not_measured_again(measured: list[Any]) -> None:
@@ -111,7 +123,7 @@ def test_an_unknown_model_is_told_once_before_it_is_measured(
 
     monkeypatch.setenv("SYNTHHOST_HOME", str(tmp_path))
     monkeypatch.setattr(admission, "measure_apart", measured)
-    runner: Any = SimpleNamespace(spec=SimpleNamespace(sha256="0" * 64, name="new"))
+    runner: Any = SimpleNamespace(spec=SimpleNamespace(sha256="0" * 64, name="new", chunk_unit=1))
     one = make_admission(told)
     assert [one.chunk_of("new", runner) for _ in range(2)] == [4, 4]
     assert told_before == [["measuring new on this machine ..."]] == [told]

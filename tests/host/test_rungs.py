@@ -11,14 +11,15 @@ import pytest
 from synthhost.backends.cost import StepCost
 from synthhost.core.errors import ConfigError
 from synthhost.core.options import model_of
+from synthhost.host import admission as admitting
 from synthhost.host import fitting
 from synthhost.host.admission import Admission
 from synthhost.host.chunking import Choice
-from synthhost.host.fitting import Room, fitted
+from synthhost.host.fitting import Room, fitted, most_tried
 from synthhost.host.plan import Plan
 from synthhost.host.planning import read_ladder
 from synthhost.host.rungs import Rungs, begin_on_rungs, step_down_until_all_fit
-from synthhost.host.verdicts import too_short
+from synthhost.host.verdicts import Tried, too_short
 
 
 def costing(factor: float, *, keeps_up: bool | None = None, threads: int = 1) -> Choice:
@@ -216,13 +217,37 @@ def test_a_verdict_says_what_is_needed_what_was_tried_and_what_next(
     host = Admission(
         Plan({"tracks": [{}]}, 48000, 256, 0, admission=admission, most_threads=2), lambda: False
     )
-    host.choices["glow?steps=4"] = costing(1.5)
+    monkeypatch.setattr(admitting, "choose_chunk", lambda *_: costing(1.5))
+    runner: Any = SimpleNamespace(spec=SimpleNamespace(sha256="0", chunk_unit=2))
+    host.measured("glow?steps=4", runner)
     (verdict,) = host.verdicts(["glow?steps=4"], left=left)
     assert verdict.startswith(
         "glow?steps=4 needs 1.50 of real time on this machine at best: 30.0 ms, p99.9 33.0 ms, for 20.0 ms "
-        "of sound. Tried: chunks of 1 to 16, 1 to 2 threads under steps=4. "
+        "of sound. No chunk of 2 to 32 frames keeps up on one thread under steps=4. "
     )
     assert says in verdict
+
+
+@pytest.mark.parametrize(
+    ("tried", "says"),
+    [
+        (Tried((1, 16), (1, 8)), "No chunk of 1 to 16 frames keeps up on 1 to 8 threads"),
+        (Tried((1, 16), (2, 2)), "No chunk of 1 to 16 frames keeps up on 2 threads"),
+        (Tried((4, 4), (1, 1)), "The chunk of 4 frames that is asked for does not keep up on one thread"),
+    ],
+)
+def test_only_what_was_tried_is_said_to_be(tried: Tried, says: str) -> None:
+    assert str(tried) == says
+
+
+@pytest.mark.parametrize(
+    ("factor", "threads", "allowed", "most"),
+    [(1.5, 1, 8, 2), (1.5, 4, 8, 8), (1.5, 8, 8, 8), (1.5, 1, 1, 1), (0.5, 2, 8, 2)],
+)
+def test_threads_were_tried_up_to_twice_the_best_or_what_is_allowed(
+    factor: float, threads: int, allowed: int, most: int
+) -> None:
+    assert most_tried(costing(factor, threads=threads), allowed) == most
 
 
 def test_models_that_keep_up_alone_and_not_together_get_a_verdict(
