@@ -194,15 +194,19 @@ class Admission:
         how, computed = _options_of(reference), self._computed.get(reference)
         if computed is not None:
             how = f"{how} {computed.backend} {computed.device}"
-        return runner.spec.sha256, f"{how} of {self.most_threads}", self._plan.threads
+        how, fixed = f"{how} of {self.most_threads}", self._fixed(reference)
+        how = how if fixed is None else f"{how} by {fixed}"
+        return runner.spec.sha256, how, self._plan.threads
 
     def _room(self, reference: str) -> Room:
-        fixed = self._plan.chunk_frames.get(reference)
-        return Room(self._share, fixed, self.most_threads, self.stalls.stalled_s)
+        return Room(self._share, self._fixed(reference), self.most_threads, self.stalls.stalled_s)
+
+    def _fixed(self, reference: str) -> int | None:
+        return self._plan.chunk_frames.get(reference) or self._plan.fixed_chunk or None
 
     def _tried(self, reference: str) -> Tried:
         """Return what was tried of a model that was measured before the show."""
-        fixed, unit, best = self._room(reference).fixed, self._units[reference], self.choices[reference]
+        fixed, unit, best = self._fixed(reference), self._units[reference], self.choices[reference]
         chunks = (CHUNKS[0] * unit, CHUNKS[-1] * unit) if fixed is None else (fixed, fixed)
         if reference not in self._open:
             return Tried(chunks, (best.threads, best.threads))
@@ -211,7 +215,7 @@ class Admission:
     def _measure_apart(self, reference: str) -> Choice:
         self._tell(f"measuring {reference} on this machine ...")
         name, options = without_options(reference)
-        computed, fixed = self._computed.get(reference), self._plan.chunk_frames.get(reference)
+        computed, fixed = self._computed.get(reference), self._fixed(reference)
         if computed is not None:
             options = {**options, BACKEND.name: computed.backend, DEVICE.name: computed.device}
         exact = with_options(name, options)

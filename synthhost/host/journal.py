@@ -301,6 +301,7 @@ def _check_plan(plan: Plan, place: str) -> None:
         ("sample_rate", 1000, 768_000),
         ("block_samples", 1, 1 << 16),
         ("threads", 1, 256),
+        ("fixed_chunk", 0, 1024),
     ):
         if wrong is None and not least <= getattr(plan, name) <= most:
             wrong = f"{name} is {getattr(plan, name)}, not {least} to {most}"

@@ -182,7 +182,8 @@ class OfflineEngine:
                 raise RecordingError(f"{take.folder}: blocks were lost while writing. Try a faster disk.")
 
     def _chunk_of(self, reference: str, runner: Runner) -> int:
-        return self.plan.chunk_frames.get(reference, _DEFAULT_CHUNK * runner.spec.chunk_unit)
+        default = self.plan.fixed_chunk or _DEFAULT_CHUNK * runner.spec.chunk_unit
+        return self.plan.chunk_frames.get(reference, default)
 
     def _open_stems(self, folder: str, format_name: str) -> Recording:
         """Open a take below the output folder; of several with one name the later ones are numbered."""

@@ -49,6 +49,7 @@ class Plan:
     backends: dict[str, str] = field(default_factory=dict)  # by model name, in a replay; missing are chosen
     admission: str = WARN
     most_threads: int = 0  # that may share a step where none are asked for; 0: one a core
+    fixed_chunk: int = 0  # frames that models take at a time where `chunk_frames` says nothing; 0: measured
     on_rungs: bool = False  # whether presets stand on ladders of their own already: an empty one stays empty
 
     def bodies(self) -> dict[str, dict[str, Any]]:

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from synthhost.core.computing import asked_for, on_ladder, under
 from synthhost.core.errors import ConfigError, DeviceError, RecordingError
-from synthhost.core.options import OptionValue, model_of, without_options
+from synthhost.core.options import OptionValue, without_options
 from synthhost.host.places import written_out
 from synthhost.host.plan import ADMISSIONS, WARN, Plan, SinkPlan
 from synthhost.host.recording import check_take_folder, new_take
@@ -90,7 +89,6 @@ def make_plan(wishes: Wishes) -> Planned:
     if wishes.record is not None:
         check_take_folder(wishes.record)
     journal_folder = wishes.record.absolute() if wishes.record is not None else _session_folder()
-    fixed = {} if parts.chunk_frames == "auto" else _fixed_chunks(parts, int(parts.chunk_frames))
     plan = Plan(
         set=parts.as_json(),
         sample_rate=rate,
@@ -108,7 +106,7 @@ def make_plan(wishes: Wishes) -> Planned:
         record_format=parts.record.format,
         takes_folder=str(Path("takes").absolute()),
         journal_folder=str(journal_folder),
-        chunk_frames=fixed,
+        fixed_chunk=_fixed_chunk(parts),
         admission=wishes.admission,
         most_threads=wishes.threads or 0,
     )
@@ -124,7 +122,6 @@ def offline_plan(
         SynthhostError: Something in the set is not there.
     """
     parts = written_set(PresetLibrary.of_this_machine(), set_reference).computed_by(backend, device)
-    fixed = {} if parts.chunk_frames == "auto" else _fixed_chunks(parts, int(parts.chunk_frames))
     return Plan(
         set=parts.as_json(),
         sample_rate=parts.sample_rate,
@@ -132,7 +129,7 @@ def offline_plan(
         seed=parts.seed,
         threads=threads,
         record_format=parts.record.format,
-        chunk_frames=fixed,
+        fixed_chunk=_fixed_chunk(parts),
     )
 
 
@@ -229,13 +226,8 @@ def _check_master(out: Path) -> None:
         raise RecordingError(f"--out {out}: exists already and is never overwritten. Choose another name.")
 
 
-def _fixed_chunks(parts: Set, chunk_frames: int) -> dict[str, int]:
-    plain = parts.as_json()["tracks"]
-    bodies = (
-        on_ladder(under(one["preset"], asked_for(one["backend"], one["device"])), parts.ladder)
-        for one in plain
-    )
-    return {model_of(body, rung): chunk_frames for body in bodies for rung in range(len(body["ladder"]) + 1)}
+def _fixed_chunk(parts: Set) -> int:
+    return 0 if parts.chunk_frames == "auto" else int(parts.chunk_frames)
 
 
 def _session_folder() -> Path:

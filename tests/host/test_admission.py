@@ -56,11 +56,33 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_a_verdict_names_the_threads_that_were_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     slow = replace(TWO, cost=StepCost(4, 0.03, 0.03, 0.02), keeps_up=False)
     monkeypatch.setattr(admission, "fitted", lambda *_: (Networked(2), slow))
-    plan = Plan({"tracks": [{}]}, 48000, 256, 0, most_threads=4, chunk_frames={"wide": 4})
+    plan = Plan({"tracks": [{}]}, 48000, 256, 0, most_threads=4, fixed_chunk=4)
     host, model = Admission(plan, lambda: False), Networked(1)
     host.measured("wide", host.preferred("wide", model).runner)  # type: ignore[arg-type]
     (verdict,) = host.verdicts(["wide"], left=False)
     assert "The chunk of 4 frames that is asked for does not keep up on 1 to 4 threads." in verdict
+
+
+def test_a_fixed_chunk_holds_on_any_rung(measured: list[Any]) -> None:
+    host, model = Admission(Plan({"tracks": [{}]}, 48000, 256, 0, fixed_chunk=3), lambda: False), Networked(1)
+    for reference in ("wide", "wide?precision=int8"):
+        host.preferred(reference, model)  # type: ignore[arg-type]
+    assert [room.fixed for room in measured] == [3, 3]
+
+
+def test_what_was_measured_at_a_fixed_chunk_does_not_count_at_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNTHHOST_HOME", str(tmp_path))
+    monkeypatch.setattr(
+        admission,
+        "measure_apart",
+        lambda _reference, _share, fixed, *_: replace(TWO, chunk_frames=fixed or 1),
+    )
+    runner: Any = Networked(1).runner
+    for fixed in (0, 3, 0, 5):
+        host = Admission(Plan({"tracks": [{}]}, 48000, 256, 0, fixed_chunk=fixed), lambda: True)
+        assert host.chunk_of("wide", runner) == (fixed or 1)
 
 
 def test_a_model_that_is_loaded_again_is_not_measured_again(measured: list[Any]) -> None:

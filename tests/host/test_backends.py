@@ -111,12 +111,12 @@ def test_the_command_line_speaks_for_all_tracks(studio: Path) -> None:
         offline_plan(reference, 1, "tensor")
 
 
-def test_fixed_chunks_find_models_under_a_tracks_back_end(studio: Path, tmp_path: Path) -> None:
+def test_a_fixed_chunk_holds_for_every_model(studio: Path, tmp_path: Path) -> None:
     plain = yaml.safe_load((studio / "presets" / "same-set.yaml").read_text())
     track = {"name": "voice", "preset": str(studio / "presets" / "plain.yaml"), "backend": "torch"}
     (tmp_path / "own-set.yaml").write_text(yaml.safe_dump({**plain, "chunk_frames": 3, "tracks": [track]}))
     plan = offline_plan(str(tmp_path / "own-set.yaml"), 1)
-    assert plan.chunk_frames == {"tiny?backend=torch": 3}
+    assert plan.fixed_chunk == 3
     with engine_of(plan, tmp_path) as engine:
         assert engine.renderer.tracks[0].playing.voice.chunk_frames == 3
 

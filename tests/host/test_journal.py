@@ -301,6 +301,7 @@ def test_a_line_that_cannot_be_played_is_named_by_its_number(tmp_path: Path, lin
         json.dumps({**HEADER, "plan": {**HEADER["plan"], "threads": 10**6}}),
         json.dumps({**HEADER, "plan": {**HEADER["plan"], "arrival_delay_ms": math.nan}}),
         json.dumps({**HEADER, "plan": {**HEADER["plan"], "chunk_frames": {"voc": 0}}}),
+        json.dumps({**HEADER, "plan": {**HEADER["plan"], "fixed_chunk": 1025}}),
         json.dumps({**HEADER, "plan": {**HEADER["plan"], "sink": {"kind": 3}}}),
         json.dumps({**HEADER, "plan": {**HEADER["plan"], "surprise": 3}}),
     ],
