@@ -221,7 +221,8 @@ class Stepping:
         Where not even all lowest rungs fit, only whoever takes too much by itself gives anything up.
         """
         able = [track for track in tracks if track.below is not None and self._is_free(track)]
-        if sum(window.shares[track.name] * track.least for track in tracks) > 1.0:
+        parts = {track.name: track.least if self._is_free(track) else 1.0 for track in tracks}
+        if sum(window.shares[name] * part for name, part in parts.items()) > 1.0:
             return [track for track in able if window.shares[track.name] > ROOM]
         return able
 

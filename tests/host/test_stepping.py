@@ -178,8 +178,8 @@ def test_a_ladder_that_was_given_up_is_tried_again_later() -> None:
 def test_while_a_step_is_not_built_the_other_tracks_are_judged_on() -> None:
     show = Show({"a": [0.8, 0.1], "b": [0.6, 0.1]}, deaf={"a"})
     assert [step.track for step in show.play(BUILD_S + WINDOW_S + SETTLE_S)] == ["a", "b"]
-    show = Show({"a": [2.0, 0.5]}, deaf={"a"})
-    show.play(BUILD_S + WINDOW_S)
+    show = Show({"a": [2.0, 0.5], "b": [0.1, 0.05]}, deaf={"a"})  # what b could give up would not do
+    assert [step.track for step in show.play(BUILD_S + WINDOW_S)] == ["a"]
     assert show.stepping.helpless(show.now_s, show.counts())
 
 
