@@ -297,7 +297,7 @@ def test_a_model_that_cannot_keep_up_is_told_and_still_recorded_whole(
     assert ended.returncode == 0, ended.stderr
     note = re.search(r"Note: (\S+) needs ([0-9.]+) of real time.*", ended.stderr)
     assert note is not None, ended.stderr
-    assert note[1] == slow_model
+    assert note[1] == f"{slow_model}?backend=torch"
     assert float(note[2]) > 1.0
     assert "smaller model" in note[0]
     assert "Played 2.0 s" in ended.stderr
