@@ -8,13 +8,14 @@ from dataclasses import replace
 from threading import Event
 from typing import Any
 
+from synthhost.backends.choice import cores
 from synthhost.core.computing import AUTO, BACKEND, DEVICE, NATIVE, THREADS, TORCH, Computed
 from synthhost.core.options import INT8, PRECISION, with_options, without_options
 from synthhost.core.seams import Runner
 from synthhost.host.chunking import CHUNKS, ROOM, Choice, choose_chunk
 from synthhost.host.costs import CostBook
 from synthhost.host.duel import duel, takes_too_long
-from synthhost.host.fitting import Room, cores, fitted, most_tried, shares_steps
+from synthhost.host.fitting import Room, fitted, most_tried, shares_steps
 from synthhost.host.measure import measure_apart
 from synthhost.host.plan import STRICT, Plan
 from synthhost.host.realtime import RENDER_PRIORITY, raised

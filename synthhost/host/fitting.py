@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -30,11 +29,6 @@ class Room:
     fixed: int | None = None
     threads: int = 1
     stalled_s: Callable[[int], float] = lambda _: 0.0
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def crowded(choice: Choice) -> bool:

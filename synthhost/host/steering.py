@@ -79,6 +79,8 @@ class Steering:
             self._lately.append((now_s, late_ms))
         counts = self._counts()
         step = self._stepping.look(now_s, counts)
+        for text in self._stepping.take_news():
+            self._say(text)
         if step is not None:
             self._take(step)
         elif self._stepping.helpless(now_s, counts):
