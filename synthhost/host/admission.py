@@ -225,7 +225,7 @@ class Admission:
 
 def _only_native(model: Model) -> bool:
     """Whether a model is asked for in a way that torch cannot compute."""
-    return model.options[THREADS.name] > 1 or model.options.get(PRECISION) == INT8  # type: ignore[operator]
+    return int(model.options[THREADS.name]) > 1 or model.options.get(PRECISION) == INT8
 
 
 def _on_threads(model: Model, threads: int) -> Model:

@@ -9,26 +9,11 @@ namespace synthhost::SYNTHHOST_LEVEL {
 namespace {
 
 #include "lanes.hpp"
+#include "finishing.hpp"
 
 constexpr std::size_t kLanes = SYNTHHOST_LANES;
 constexpr std::size_t kRows = SYNTHHOST_ROWS;
 constexpr std::size_t kLine = 16;  // floats of a cache line
-
-inline void prefetch(const float* from) {
-#if defined(__GNUC__)
-  __builtin_prefetch(from);
-#else
-  (void)from;
-#endif
-}
-
-inline void finish(Lanes y, const Epilogue& end, std::size_t outer, std::size_t inner) {
-  if (end.first) y = y + load(end.first + outer * end.first_stride + inner);
-  if (end.second) y = y + load(end.second + outer * end.second_stride + inner);
-  if (end.scale != 1.0f) y = y * splat(end.scale);
-  if (end.raw) store(end.raw + outer * end.raw_stride + inner, y);
-  if (end.active) store(end.active + outer * end.active_stride + inner, larger(y, y * splat(end.slope)));
-}
 
 // `kRow` moments times `kPanels` panels of `kVectors` vectors of outputs.
 template <std::size_t kRow, std::size_t kVectors, std::size_t kPanels>

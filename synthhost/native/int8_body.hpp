@@ -14,10 +14,10 @@ namespace synthhost::SYNTHHOST_WAY {
 namespace {
 
 #include "lanes.hpp"
+#include "finishing.hpp"
 
 constexpr std::size_t kLanes = SYNTHHOST_LANES;
 constexpr std::size_t kRows = SYNTHHOST_ROWS;
-constexpr std::size_t kLine = 64;          // bytes
 constexpr std::size_t kFetched = 4096;     // bytes of weights ahead
 
 #if defined(__GNUC__)
@@ -58,22 +58,6 @@ inline std::int32_t int_at(const float* from) {
 
 // sums + the products of four unsigned and four signed bytes, in every lane.
 SYNTHHOST_DOT4
-
-inline void prefetch(const std::uint8_t* from) {
-#if defined(__GNUC__)
-  __builtin_prefetch(from);
-#else
-  (void)from;
-#endif
-}
-
-inline void finish(Lanes y, const Epilogue& end, std::size_t outer, std::size_t inner) {
-  if (end.first) y = y + load(end.first + outer * end.first_stride + inner);
-  if (end.second) y = y + load(end.second + outer * end.second_stride + inner);
-  if (end.scale != 1.0f) y = y * splat(end.scale);
-  if (end.raw) store(end.raw + outer * end.raw_stride + inner, y);
-  if (end.active) store(end.active + outer * end.active_stride + inner, larger(y, y * splat(end.slope)));
-}
 
 // `kRow` moments times `kVectors` vectors of outputs.
 template <std::size_t kRow, std::size_t kVectors>

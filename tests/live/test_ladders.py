@@ -86,7 +86,7 @@ def test_a_preset_begins_on_the_first_rung_that_keeps_up(heavy: Any, start: Any)
     told = standing(live)
     assert (told["rung"], told["rungs"]) == (1, 1)
     assert "without it the model needs" in told["rung_reason"]
-    assert min(told["p999_ms"], told["deadline_ms"]) > 0.0
+    assert 0.0 < told["median_ms"] < told["deadline_ms"]  # the tail may have been forgiven a stall
     assert live.stop() == 0
     assert "voice begins on rung 1 of 1" in live.said()
 
