@@ -42,6 +42,7 @@ DEFAULT_MODEL = "v3"
 IMPULSES = 24
 
 _WINDOW_S = 0.0116  # one model frame: the period of what a model makes of even frames
+_AHEAD_MS = 100.0  # fixed, so that the ledger holds for the whole session
 _NEAR_S = 1.0  # the sink's clock is read as the median of looks so near a step
 _IN_THE_MIXER = frozenset({"control wait", "limiter", "ring", "device"})
 
@@ -76,7 +77,8 @@ def measure(
         plain = steady_set(place.folder, place.model)
         name = place.write_set("bench-steady", plain)
         out = place.folder / "heard.wav"
-        with live_host(Wishes(name, sink="file", out=out, osc_port=0), say) as host:
+        wishes = Wishes(name, sink="file", out=out, osc_port=0, ahead_ms=_AHEAD_MS)
+        with live_host(wishes, say) as host:
             session = play(host, impulses)
         session = replace(session, heard=_left(out))
         rest = _rendered(place, plain, session, {})

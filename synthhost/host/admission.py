@@ -12,7 +12,7 @@ from synthhost.backends.choice import cores
 from synthhost.core.computing import AUTO, BACKEND, DEVICE, NATIVE, THREADS, TORCH, Computed
 from synthhost.core.options import INT8, PRECISION, with_options, without_options
 from synthhost.core.seams import Runner
-from synthhost.host.chunking import CHUNKS, ROOM, Choice, choose_chunk
+from synthhost.host.chunking import CHUNKS, ROOM, Choice, choose_chunk, still_costs
 from synthhost.host.costs import CostBook
 from synthhost.host.duel import duel, takes_too_long
 from synthhost.host.fitting import Room, fitted, most_tried, shares_steps
@@ -36,6 +36,7 @@ class Admission:
         hashes: The sha256 of the weights it was chosen for, by the same.
         notes: Sentences for the person who plays.
         stalls: What was seen of the machine standing still while models were measured.
+        book: What is remembered from one run to the next.
 
     Args:
         plan: Of the run.
@@ -55,7 +56,7 @@ class Admission:
         self._tell = tell
         self._ending = Event()
         self._share = ROOM / max(len(plan.set["tracks"]), 1)
-        self._book = CostBook(home() / "costs.json")
+        self.book = CostBook(home() / "costs.json")
         self._computed: dict[str, Computed] = {}  # by reference
         self._units: dict[str, int] = {}  # what a chunk is a multiple of, in frames, by reference
         self._open: set[str] = set()  # references of models whose threads were found
@@ -71,9 +72,7 @@ class Admission:
         self._computed[reference] = model.computed
         if not shares_steps(model):
             return model
-        known = self.choices.get(reference)
-        if known is None and self._playing():
-            known = self._book.find(*self._key(reference, model.runner))
+        known = self.choices.get(reference) or self._remembered(reference, model)
         if known is not None or self._playing():
             return model if known is None else _on_threads(model, known.threads)
         with self._as_in_the_show():
@@ -155,14 +154,14 @@ class Admission:
             return model
         if _only_native(model):
             return model
-        found = self._book.find_duel(spec.sha256, _options_of(reference), threads)
+        found = self.book.find_duel(spec.sha256, _options_of(reference), threads)
         rival = None
         if found is None:
             if self._playing() or takes_too_long(model.runner):
                 return model
             rival = model.with_options(backend=TORCH)
             found = duel(model.runner, rival.runner)
-            self._book.keep_duel(spec.sha256, _options_of(reference), threads, found)
+            self.book.keep_duel(spec.sha256, _options_of(reference), threads, found)
         if found.outcome.backend == TORCH:
             model = rival or model.with_options(backend=TORCH)
         model.computed = found.outcome
@@ -174,16 +173,42 @@ class Admission:
         if reference in self._fitted:
             choice = self._fitted.pop(reference)
         elif not self._playing():
-            room = self._room(reference)
-            with self._as_in_the_show():
-                choice = choose_chunk(runner, room.share, room.fixed, room.stalled_s)
+            found = self._still(reference, self.book.find(*key), runner)
+            choice = found or self._measured_here(reference, runner)
         else:
-            choice = self._book.find(*key) or self._measure_apart(reference)
+            choice = self.book.find(*key) or self._measure_apart(reference)
         computed = self._computed.get(reference)
         if computed is not None and computed.threads > choice.threads:  # they were asked for
             choice = replace(choice, threads=computed.threads)
-        self._book.keep(*key, choice)
+        self.book.keep(*key, choice)
         return choice
+
+    def _remembered(self, reference: str, model: Model) -> Choice | None:
+        """Return what is remembered of a model whose threads are open; before a show where it still holds."""
+        found = self.book.find(*self._key(reference, model.runner))
+        if found is None or self._playing():
+            return found
+        found = self._still(reference, found, _on_threads(model, found.threads).runner)
+        if found is not None:
+            self._open.add(reference)
+            self._fitted[reference] = found
+        return found
+
+    def _still(self, reference: str, found: Choice | None, runner: Runner) -> Choice | None:
+        """Return what is remembered where no smaller chunk could do and this one costs what it did."""
+        if found is None or not found.keeps_up:
+            return None
+        if self._fixed(reference) is None and (
+            found.chunk_frames > CHUNKS[0] * runner.spec.chunk_unit or found.real_time_factor > self._share
+        ):
+            return None
+        with self._as_in_the_show():
+            return found if still_costs(found, runner) else None
+
+    def _measured_here(self, reference: str, runner: Runner) -> Choice:
+        room = self._room(reference)
+        with self._as_in_the_show():
+            return choose_chunk(runner, room.share, room.fixed, room.stalled_s)
 
     @contextmanager
     def _as_in_the_show(self) -> Iterator[None]:

@@ -22,6 +22,7 @@ _NEXT_TAIL_S = 0.5  # and those after one that failed
 _MOST_STEPS = 4 * TAIL_STEPS
 _MARGIN_MS = 4.0
 _HEAVIER = 1.5  # who works more of the time falls behind further
+_MORE, _LESS = 1.3, 2.0  # a median may have moved so far and still be taken for the same
 _FULL = 0.95  # of a core: beyond this nothing is left for the rest of the engine
 
 
@@ -110,6 +111,12 @@ def _fits(cost: StepCost, share: float, stalled_s: float) -> bool:
         cost.median_seconds <= share * cost.chunk_seconds
         and cost.tail_seconds <= cost.chunk_seconds + stalled_s
     )
+
+
+def still_costs(choice: Choice, runner: Runner) -> bool:
+    """Whether a step takes about what it took when a chunk was chosen, by a short look."""
+    now = measure(runner, choice.chunk_frames)
+    return choice.cost.median_seconds / _LESS < now.median_seconds < _MORE * choice.cost.median_seconds
 
 
 def choose_ahead_samples(

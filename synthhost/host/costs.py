@@ -15,6 +15,8 @@ from synthhost.backends.cost import StepCost
 from synthhost.host.chunking import Choice
 from synthhost.host.duel import Duel
 
+_LEAD = f"lead {platform.node()}"
+
 
 class CostBook:
     """What was measured of models, in a small file.
@@ -58,6 +60,18 @@ class CostBook:
     def keep_duel(self, sha256: str, how: str, threads: int, found: Duel) -> None:
         """Remember how they compared; as `keep`."""
         self._write(_key(sha256, f"duel {how}", threads), asdict(found))
+
+    def find_lead(self) -> float | None:
+        """Return how many ms ahead of the sink were used at most in earlier shows, or None."""
+        plain = self._read().get(_LEAD, {})
+        try:
+            return float(plain["used_ms"])
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def keep_lead(self, used_ms: float) -> None:
+        """Remember how many ms ahead of the sink were used; as `keep`."""
+        self._write(_LEAD, {"used_ms": used_ms})
 
     def _write(self, key: str, entry: dict[str, Any]) -> None:
         entries = {**self._read(), key: entry}

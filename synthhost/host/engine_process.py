@@ -15,6 +15,7 @@ from synthhost.core.board import block_bucket
 from synthhost.core.errors import ProcessError, SynthhostError
 from synthhost.core.messages import Event, Notice, TakeRung, decode, encode
 from synthhost.core.options import model_of
+from synthhost.core.timebase import samples_to_ms
 from synthhost.engine.loading import Job, VoiceJob
 from synthhost.engine.meters import measure
 from synthhost.engine.renderer import CHANNELS, Renderer
@@ -24,6 +25,7 @@ from synthhost.host.chunking import choose_ahead_samples
 from synthhost.host.gpus import gpus_in
 from synthhost.host.joint import JointSteps
 from synthhost.host.journal import header_of
+from synthhost.host.lead import Lead
 from synthhost.host.loader import ThreadedLoader, Workshop
 from synthhost.host.plan import STRICT, Plan
 from synthhost.host.processes import ParentWatch
@@ -74,7 +76,14 @@ class LiveEngine:
         for track in self.renderer.tracks:
             track.rung_reason = reasons.get(track.name, "")
         self._orders: deque[TakeRung] = deque()  # from the loader's thread
+        self._stall_s = self._admission.stalls.stall_s
         fade_ms = float(plan.set["crossfade_ms"])
+        lead = Lead(
+            lambda: self._ms(self._least_ahead()),
+            self._ms(plan.block_samples),
+            self._admission.book.find_lead(),
+            self._admission.book.keep_lead,
+        )
         self._steering = Steering(
             self.renderer,
             self._admission,
@@ -82,16 +91,15 @@ class LiveEngine:
             fade_ms,
             order=self._orders.append,
             say=self._say,
-            grow=None if plan.ahead_samples else self._grow,
+            lead=None if plan.ahead_samples else lead,
+            stay_ahead=self._stay_ahead,
         )
         self._judge()
-        choices = list(self._admission.choices.values())
-        stall_s = self._admission.stalls.stall_s
-        chosen = choose_ahead_samples(choices, plan.sample_rate, plan.block_samples, stall_s)
-        if 0 < plan.ahead_samples < chosen:
-            self._admission.notes.append(too_short(plan.ahead_samples, chosen, plan.sample_rate))
-        self._ahead = plan.ahead_samples or min(chosen, int(_LONGEST_AHEAD_S * plan.sample_rate))
-        self._filled = False  # whether the engine has come as far ahead as it is to be
+        least = self._least_ahead()
+        if 0 < plan.ahead_samples < least:
+            self._admission.notes.append(too_short(plan.ahead_samples, least, plan.sample_rate))
+        self._ahead = plan.ahead_samples or self._whole_blocks(lead.first_ms)
+        self._filled_ahead = 0  # the length that was asked for when the engine had last come so far ahead
         self._block = np.zeros((CHANNELS, plan.block_samples), dtype=np.float32)
         self._clock_s = 0.0
         self._clock_sample = 0
@@ -144,7 +152,7 @@ class LiveEngine:
             self._emit(self._asides.popleft())
         while self._orders:
             self.renderer.receive([self._orders.popleft()])
-        block = self._block
+        block, ahead = self._block, self._ahead  # once: the loader's thread changes it
         if self.plan.stop_sample:
             left = self.plan.stop_sample - renderer.sample
             block = block[:, : max(min(left, block.shape[1]), 1)]
@@ -154,9 +162,11 @@ class LiveEngine:
         spent_ms = 1000.0 * (perf_counter() - begun_s)
         behind = ring.read_sample - first_sample
         if status["resyncs"] != resyncs:  # the sink has given up waiting and stands before this block again
-            behind = int(spent_ms * self.plan.sample_rate / 1000.0) - self._ahead
+            behind = int(spent_ms * self.plan.sample_rate / 1000.0) - ahead
+        if self._filled_ahead == ahead:
+            self._steering.most_used_ms = max(self._steering.most_used_ms, self._ms(ahead + behind))
         if behind > 0 and status["engine_ready"]:
-            self._note_late(behind, spent_ms)
+            self._note_late(behind, ahead, spent_ms)
         self._note_silenced()
         self._show(block, spent_ms)
 
@@ -170,11 +180,11 @@ class LiveEngine:
             taken += len(commands)
             self.renderer.receive(commands)  # type: ignore[arg-type]
 
-    def _note_late(self, behind_samples: int, spent_ms: float) -> None:
+    def _note_late(self, behind_samples: int, ahead_samples: int, spent_ms: float) -> None:
         status = self._status
-        late_ms = 1000.0 * behind_samples / self.plan.sample_rate
+        late_ms = self._ms(behind_samples)
         status["late_blocks"] += 1
-        if self._filled:
+        if self._filled_ahead == ahead_samples:
             self._steering.longest_late_ms = max(self._steering.longest_late_ms, late_ms)
         status["worst_late_ms"] = max(status["worst_late_ms"], late_ms)
         now_s = monotonic()
@@ -213,10 +223,11 @@ class LiveEngine:
         ring, rate = self._shared.audio, self.plan.sample_rate
         due_s = 0.0
         while not self._status["stop"]:
-            missing = ring.write_sample + self.plan.block_samples - self._ahead - self._read_sample()
+            ahead = self._ahead
+            missing = ring.write_sample + self.plan.block_samples - ahead - self._read_sample()
             if missing <= 0:
                 break
-            self._filled = True
+            self._filled_ahead = ahead
             wait_s = max(missing / rate - 0.0005, 0.0005)
             due_s = monotonic() + wait_s
             sleep(wait_s)
@@ -273,12 +284,23 @@ class LiveEngine:
         """Say what goes on or went wrong beside a job. [loader thread]"""
         self._asides.append(Notice("loader", text, self.renderer.sample))
 
-    def _grow(self, ahead_ms: float) -> None:
+    def _stay_ahead(self, ahead_ms: float) -> None:
         """Stay so much ahead of the sink from now on; sound goes on meanwhile. [loader thread]"""
-        blocks = -(-int(ahead_ms * self.plan.sample_rate / 1000.0) // self.plan.block_samples)
-        self._ahead = self._status["ahead_samples"] = blocks * self.plan.block_samples
-        self._filled = False  # after: the render thread may find the old length reached meanwhile
+        self._ahead = self._status["ahead_samples"] = self._whole_blocks(ahead_ms)
         self._described = -1
+
+    def _least_ahead(self) -> int:
+        """Return how far ahead of the sink the models need the engine at least, in samples. [any thread]"""
+        choices, plan = list(self._admission.choices.values()), self.plan
+        least = choose_ahead_samples(choices, plan.sample_rate, plan.block_samples, self._stall_s)
+        return min(least, int(_LONGEST_AHEAD_S * plan.sample_rate))
+
+    def _whole_blocks(self, ms: float) -> int:
+        block = self.plan.block_samples
+        return -(-int(ms * self.plan.sample_rate / 1000.0) // block) * block
+
+    def _ms(self, samples: int) -> float:
+        return samples_to_ms(samples, self.plan.sample_rate)
 
     def _is_playing(self) -> bool:
         """Whether sound runs already. [any thread]"""
@@ -297,7 +319,7 @@ class LiveEngine:
                 "as_of_sample": as_of_sample,
                 "models": self._admission.models(),
                 "model_load": self._admission.load(self._playing_models()),
-                "stall_ms": 1000.0 * self._admission.stalls.stall_s,
+                "stall_ms": 1000.0 * self._stall_s,
                 "longest_stall_ms": 1000.0 * self._admission.stalls.longest_s,
                 "ahead_samples": self._ahead,
                 "notes": self._admission.notes,

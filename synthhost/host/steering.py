@@ -1,4 +1,4 @@
-"""Keeps a show in time: steps tracks down and up their ladders, and lengthens a ring that is too short."""
+"""Keeps a show in time: steps tracks down and up their ladders, and keeps the engine far enough ahead."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from synthhost.core.options import model_of, options_of
 from synthhost.engine.renderer import Renderer
 from synthhost.engine.track import Track
 from synthhost.host.admission import Admission
+from synthhost.host.lead import LONGEST_MS, Lead
 from synthhost.host.planning import LONGEST_AHEAD_MS
 from synthhost.host.stepping import WINDOW_S, Counts, Standing, Step, Stepping
 from synthhost.host.verdicts import said
@@ -20,10 +21,6 @@ _GAP_S = 0.25
 _ADVICE_GAP_S = 10.0  # what is late in one bad moment is told at once, and once
 _ADVICE_STEP_MS = 5.0  # advice is rounded up to so much, and a smaller step beyond the last is no news
 _TOO_MUCH = 0.9  # of the time for models: the ring only runs dry more slowly the longer it is
-_GROWTH = 1.5  # at least: what comes after one that was too long for the ring may be longer still
-_GROWING_GAP_S = 1.0  # what is late together is held by one step
-LONGEST_GROWN_MS = 300.0
-"""A ring is made longer up to here without being asked: beyond it, hands no longer feel what they move."""
 
 
 class Steering:
@@ -36,7 +33,8 @@ class Steering:
         crossfade_ms: Of a step.
         order: Takes the command of a step, for the render thread.
         say: Takes sentences for people.
-        grow: Makes the ring so many ms long; None where its length was asked for.
+        lead: Finds how far the engine is to be ahead of the sink; None where that was asked for.
+        stay_ahead: Makes it so many ms.
         clock: Tells the time in seconds.
     """
 
@@ -49,22 +47,24 @@ class Steering:
         *,
         order: Callable[[TakeRung], None],
         say: Callable[[str], None],
-        grow: Callable[[float], None] | None = None,
+        lead: Lead | None = None,
+        stay_ahead: Callable[[float], None] = lambda _: None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self.longest_late_ms = 0.0  # of a block since it was last looked at; the render thread raises it
+        self.longest_late_ms = 0.0  # of a block since it was last looked at; the render thread raises both
+        self.most_used_ms = 0.0  # of what the engine is ahead
         self._renderer = renderer
         self._admission = admission
         self._status = status
         self._crossfade_ms = crossfade_ms
         self._order = order
         self._say = say
-        self._grow = grow
+        self._lead = lead
+        self._stay_ahead = stay_ahead
         self._clock = clock
         self._stepping = Stepping()
         self._looked_s = float("-inf")
         self._lately: deque[tuple[float, float]] = deque()  # when blocks were late, and by how many ms
-        self._grown_s = float("-inf")
         self._advised_ms = 0.0
         self._advised_s = float("-inf")
 
@@ -75,6 +75,7 @@ class Steering:
             return
         self._looked_s = now_s
         late_ms, self.longest_late_ms = self.longest_late_ms, 0.0
+        used_ms, self.most_used_ms = self.most_used_ms, 0.0
         if late_ms > 0.0:
             self._lately.append((now_s, late_ms))
         counts = self._counts()
@@ -85,6 +86,7 @@ class Steering:
             self._take(step)
         elif self._stepping.helpless(now_s, counts):
             self._help(now_s, counts)
+        self._keep_ahead(now_s, used_ms, counts)
 
     def _counts(self) -> Counts:
         status = self._status
@@ -117,11 +119,11 @@ class Steering:
         return max((late_ms for _, late_ms in self._lately), default=0.0)
 
     def _help(self, now_s: float, counts: Counts) -> None:
-        """Make the ring hold what was late, or say what would have, or that nothing would."""
+        """Say what would have held what was late, or that nothing would."""
         late_ms, window = self._late(now_s), self._stepping.window(now_s, counts)
         if late_ms == 0.0 or window is None:
             return
-        ahead_ms = 1000.0 * int(self._status["ahead_samples"]) / self._renderer.sample_rate
+        ahead_ms = self._ahead_ms()
         if window.share >= _TOO_MUCH:
             self._advise(
                 now_s,
@@ -129,9 +131,7 @@ class Steering:
                 f"The models take {100.0 * window.share:.0f} % of the time, which no --ahead-ms holds: use "
                 "fewer or smaller ones, or a ladder.",
             )
-        elif self._grow is not None and ahead_ms + late_ms < LONGEST_GROWN_MS:
-            self._lengthen(now_s, ahead_ms, late_ms)
-        else:
+        elif self._lead is None or ahead_ms + late_ms > LONGEST_MS:
             held_ms = _next_step(ahead_ms + late_ms)
             holds = f"--ahead-ms {held_ms:.0f} would have held them."
             if held_ms > LONGEST_AHEAD_MS:
@@ -139,17 +139,20 @@ class Steering:
             text = f"Blocks were up to {late_ms:.0f} ms late, {ahead_ms:.0f} ms ahead of the sink: {holds}"
             self._advise(now_s, held_ms, text)
 
-    def _lengthen(self, now_s: float, ahead_ms: float, late_ms: float) -> None:
-        if self._grow is None or now_s - self._grown_s < _GROWING_GAP_S:
+    def _keep_ahead(self, now_s: float, used_ms: float, counts: Counts) -> None:
+        """Make the engine stay further ahead of the sink, or less far, where that is due."""
+        window = self._stepping.window(now_s, counts)
+        if self._lead is None or (window is not None and window.share >= _TOO_MUCH):
             return
-        grown_ms = min(_next_step(max(ahead_ms + 2.0 * late_ms, _GROWTH * ahead_ms)), LONGEST_GROWN_MS)
-        self._grown_s = now_s
-        self._lately.clear()
-        self._grow(grown_ms)
-        self._say(
-            f"Blocks were up to {late_ms:.0f} ms late, {ahead_ms:.0f} ms ahead of the sink: it is "
-            f"{grown_ms:.0f} ms from now on, and controls are heard so much later. --ahead-ms fixes it."
-        )
+        change = self._lead.look(now_s, self._ahead_ms(), used_ms)
+        if change is not None:
+            ahead_ms, text = change
+            self._lately.clear()
+            self._stay_ahead(ahead_ms)
+            self._say(text)
+
+    def _ahead_ms(self) -> float:
+        return 1000.0 * int(self._status["ahead_samples"]) / self._renderer.sample_rate
 
     def _advise(self, now_s: float, wanted_ms: float, text: str) -> None:
         """Say what would help; more than was said is news, less is not."""

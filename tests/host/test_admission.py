@@ -151,3 +151,55 @@ def test_an_unknown_model_is_told_once_before_it_is_measured(
     assert told_before == [["measuring new on this machine ..."]] == [told]
     make_admission(told).chunk_of("new", runner)  # it is remembered from then on
     assert len(told) == 1
+
+
+class Timed:
+    """A runner whose steps are said to take so long."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.spec = SimpleNamespace(sha256="2" * 64, name="known", chunk_unit=1, clip_frames=0)
+
+
+@pytest.fixture
+def shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let shows measure what `Timed` says; give what was measured anew, and what was looked at shortly."""
+    done: list[str] = []
+
+    def cost(runner: Timed, chunk_frames: int) -> StepCost:
+        return StepCost(chunk_frames, runner.seconds, runner.seconds, 0.01 * chunk_frames)
+
+    def choose(runner: Timed, *_: Any) -> Choice:
+        done.append("measured")
+        chunk = 1 if runner.seconds < 0.009 else 2
+        return Choice(chunk, cost(runner, chunk), keeps_up=True)
+
+    def look(runner: Timed, chunk_frames: int, *_: Any) -> StepCost:
+        done.append("looked")
+        return cost(runner, chunk_frames)
+
+    monkeypatch.setenv("SYNTHHOST_HOME", str(tmp_path))
+    monkeypatch.setattr(admission, "choose_chunk", choose)
+    monkeypatch.setattr("synthhost.host.chunking.measure", look)
+    return done
+
+
+@pytest.mark.parametrize(
+    ("first_s", "then_s", "tracks", "done"),
+    [
+        (0.002, 0.0024, 1, ["looked"]),  # as it was
+        (0.002, 0.004, 1, ["looked", "measured"]),  # slower: the machine is busy, or another
+        (0.006, 0.002, 1, ["looked", "measured"]),  # faster: it was busy then
+        (0.012, 0.012, 1, ["measured"]),  # a larger chunk than the least: perhaps it was busy then
+        (0.005, 0.005, 3, ["measured"]),  # more tracks share the core
+    ],
+)
+def test_a_show_takes_what_an_earlier_one_measured_where_a_short_look_agrees(
+    shows: list[str], first_s: float, then_s: float, tracks: int, done: list[str]
+) -> None:
+    for seconds, count in ((first_s, 1), (then_s, tracks)):
+        shows.clear()
+        host = Admission(Plan({"tracks": [{}] * count}, 48000, 256, 0), lambda: False)
+        runner: Any = Timed(seconds)
+        host.measured("known", runner)
+    assert shows == done
