@@ -31,7 +31,7 @@ bench: setup $(VENV)/.bench
 
 soak: setup
 	@$(BIN)/pytest -m soak --timeout 1800 $(ARGS)
-	@$(BIN)/python -m bench.deadlines --model v2 --tracks 3 --busy --rate 300 --seconds 1800
+	@$(BIN)/python -m bench.deadlines --model v2 --tracks 3 --busy --rate 300 --rehearsal 120 --seconds 1800
 
 # The native tests under the address and undefined-behaviour sanitizers; needs GCC.
 sanitize: setup

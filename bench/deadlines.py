@@ -3,7 +3,7 @@
 `python -m bench.deadlines --model v3 --seconds 300 --rate 1000`: the shipped default set, played by the model
 on the null clock, with the messages from a process of their own and a listener to all values and meters.
 `--tracks 3 --busy --seconds 1800` plays three tracks for half an hour beside a program that computes all the
-time.
+time; `--rehearsal 120` plays two minutes before, from which the host learns how far ahead it must stay here.
 """
 
 from __future__ import annotations
@@ -92,6 +92,7 @@ def measure(
     *,
     tracks: int = 1,
     busy: bool = False,
+    rehearsal_s: float = 0.0,
 ) -> Deadlines:
     """Play the default set under a flood of messages and count what was late.
 
@@ -103,6 +104,8 @@ def measure(
         console: Where to tell how it goes.
         tracks: That play the same.
         busy: Whether another process computes all the time.
+        rehearsal_s: Of a show before the one that counts, in which the host learns how far ahead of the sink
+            this machine needs it; 0: none.
 
     Raises:
         SynthhostError: The model is not there, or a process of the host ended.
@@ -110,6 +113,9 @@ def measure(
     say = (console or Console(stderr=True)).print
     with stage(model) as place:
         wishes = Wishes(place.default_set(tracks), sink="null", osc_port=0, ahead_ms=ahead_ms)
+        if rehearsal_s:
+            with live_host(wishes, say) as host, busy_process() if busy else nullcontext():
+                _under_flood(host, model, rehearsal_s, rate_hz, busy=busy)
         with live_host(wishes, say) as host, busy_process() if busy else nullcontext():
             return _under_flood(host, model, seconds, rate_hz, busy=busy)
 
@@ -243,7 +249,7 @@ def _with_start(measured: Deadlines, name: str) -> str:
 
 def _ahead(measured: Deadlines) -> str:
     start, end = f"{measured.ahead_at_start_ms:.0f}", f"{measured.ahead_ms:.0f}"
-    return start if start == end else f"{start} grown to {end}"
+    return start if start == end else f"{start}, at the end {end}"
 
 
 def _margins(measured: Deadlines) -> str:
@@ -271,11 +277,14 @@ def command(
     ] = None,
     tracks: Annotated[int, typer.Option(min=1, max=16, help="That play the same.")] = 1,
     busy: Annotated[bool, typer.Option("--busy", help="Let another process compute all the time.")] = False,
+    rehearsal: Annotated[
+        float, typer.Option(min=0, max=3600, help="Seconds of a show before, from which the host learns.")
+    ] = 0.0,
     json_: Annotated[Path | None, typer.Option("--json", help="Write the figures here too.")] = None,
 ) -> None:
     """Count late blocks under a flood of OSC."""
     begun_s = monotonic()
-    measured = measure(model, seconds, rate, ahead_ms, tracks=tracks, busy=busy)
+    measured = measure(model, seconds, rate, ahead_ms, tracks=tracks, busy=busy, rehearsal_s=rehearsal)
     console = Console()
     print_machine(console)
     show(measured, console)

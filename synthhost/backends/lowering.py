@@ -21,6 +21,7 @@ from synthhost.streaming.graph import Add, Concat, Graph, Join
 from synthhost.streaming.interpolation import Decimate, Interpolate
 from synthhost.streaming.joins import AddChannels, Beside, Modulate, Weigh
 from synthhost.streaming.noise import Noise
+from synthhost.streaming.oscillators import Oscillators
 from synthhost.streaming.parallel import Branches, Residual
 from synthhost.streaming.pointwise import Clamp, LeakyReLU, ReLU, Scale, Tanh
 from synthhost.streaming.positions import PositionDense
@@ -307,6 +308,21 @@ def _(block: Lead, x: Value, to: Lowering) -> Value:
 def _(block: PositionDense, x: Value, to: Lowering) -> Value:
     numbers = {"weight": _array(block.weight), "bias": _array(block.bias)}
     return to.add(ops.PositionsOp, block.out_channels, x, **numbers)
+
+
+@lower.register
+def _(block: Oscillators, x: Value, to: Lowering) -> Value:
+    return to.add(
+        ops.OscillatorsOp,
+        1,
+        x,
+        sample_rate=block.sample_rate,
+        hop=block.hop_samples,
+        harmonics=block.harmonics,
+        noise=_array(block.noise),
+        lengths=block.lengths,
+        middles=block.middles_hz,
+    )
 
 
 @lower.register

@@ -228,6 +228,12 @@ class _Emission:
         self.native.positions(*self._one(op), op.weight, op.bias)
 
     @_emit.register
+    def _(self, op: ops.OscillatorsOp) -> None:
+        x, made = self._one(op)
+        numbers = (op.sample_rate, op.hop, op.harmonics)
+        self.native.oscillators(x, made, *numbers, op.noise, list(op.lengths), list(op.middles))
+
+    @_emit.register
     def _(self, op: ops.NoiseOp) -> None:
         pace, made = self._one(op)
         self.native.noise(pace, made, op.row)

@@ -208,6 +208,18 @@ class PositionsOp(Op):
 
 
 @dataclass(eq=False, slots=True)
+class OscillatorsOp(Op):
+    """Harmonics and noise bands of frames: `noise` `[bands, samples]`, of which `lengths` repeat."""
+
+    sample_rate: int
+    hop: int
+    harmonics: int
+    noise: Weights
+    lengths: tuple[int, ...]
+    middles: tuple[float, ...]
+
+
+@dataclass(eq=False, slots=True)
 class NoiseOp(Op):
     """Noise beside the input, from a row of what a run is given."""
 

@@ -31,6 +31,7 @@ COMMANDS = (
     Entry("models", "models_cmd", "List, fetch and describe models.", is_group=True),
     Entry("import", "import_cmd", "Import a published checkpoint. Nothing in it runs unless you allow it."),
     Entry("certify", "certify_cmd", "Measure chunk invariance, look-ahead and cost of a model."),
+    Entry("train", "train_cmd", "Train a model by its recipe; interrupted, it goes on from where it was."),
     Entry("presets", "presets_cmd", "Presets and sets: list, show, check.", is_group=True),
     Entry("devices", "devices_cmd", "List the audio outputs."),
     Entry("osc", "osc_cmd", "Talk OSC to a running host.", is_group=True),

@@ -30,6 +30,10 @@ class DownloadError(SynthhostError):
     """A model could not be fetched or is not what was expected."""
 
 
+class TrainingError(SynthhostError):
+    """A training cannot begin or go on."""
+
+
 class FeatureError(SynthhostError):
     """Features have the wrong shape, rate or values."""
 

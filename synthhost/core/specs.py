@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from synthhost.core.note_frames import NoteSpec
+
 Prior: TypeAlias = Literal["normal", "uniform"]
 """What latent vectors are drawn from: the standard normal, or evenly from -1 to 1."""
 
@@ -43,6 +45,7 @@ class ModelSpec:
     burst_samples: int = 0  # what a step may give beyond its frames' samples while a stream starts
     clip_frames: int = 0  # a stream is a clip of so many frames; 0: it goes on for ever
     prior: Prior = "normal"  # what latent vectors are drawn from
+    notes: NoteSpec | None = None  # what it takes if it plays notes
 
     @property
     def chunk_unit(self) -> int:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from synthhost.core.note_frames import NoteSpec
 from synthhost.core.options import OptionSpec, OptionValue
 from synthhost.core.params import ParamSpec
 from synthhost.core.specs import Prior
@@ -50,6 +51,7 @@ class Family:
         play: Turns a filled network into what is played under the options; raises ConfigError.
         clip_frames: For networks whose sound ends by itself: how many frames a clip has.
         prior: What latent vectors are drawn from.
+        notes: What networks take that play notes; None for all others.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Family:
     play: Callable[[Any, Mapping[str, OptionValue]], Playable] = _as_built
     clip_frames: Callable[[Any], int] = lambda _: 0
     prior: Callable[[Any], Prior] = lambda _: "normal"
+    notes: Callable[[Any], NoteSpec | None] = lambda _: None
 
 
 TEMPERATURE = ParamSpec(

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from synthhost.core.errors import ConfigError, suggestion
 from synthhost.families import (
+    ddsp,
     diffwave,
     hifigan,
     melgan,
@@ -23,6 +24,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
     {
         one.name: one
         for one in (
+            ddsp.FAMILY,
             diffwave.FAMILY,
             hifigan.FAMILY,
             melgan.FAMILY,

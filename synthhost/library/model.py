@@ -362,6 +362,7 @@ def _spec_of(manifest: Manifest, playable: Playable | Script) -> ModelSpec:
         burst_samples=burst,
         clip_frames=kind.clip_frames(hyper),
         prior=kind.prior(hyper),
+        notes=kind.notes(hyper),
     )
 
 

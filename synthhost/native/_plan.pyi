@@ -143,6 +143,19 @@ class Plan:
     ) -> None:
         """Add a transposed convolution of every band, `weight` `[neighbours, taps]`."""
 
+    def oscillators(
+        self,
+        input: int,
+        output: int,
+        sample_rate: float,
+        hop: int,
+        harmonics: int,
+        noise: NDArray[np.float32],
+        lengths: list[int],
+        middles: list[float],
+    ) -> None:
+        """Add harmonics and noise bands that follow frames; noise is `[bands, samples]`."""
+
     def positions(
         self, input: int, output: int, weight: NDArray[np.float32], bias: NDArray[np.float32]
     ) -> None:

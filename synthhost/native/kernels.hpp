@@ -59,6 +59,13 @@ struct Kernels {
 
   // y = exp((x - peak) * sharpness) in double precision; `sums` gets the sum of every 16, the last of the rest.
   void (*exponentials)(const float* x, float peak, double sharpness, double* y, double* sums, std::size_t count);
+
+  // y += (from + (to - from) * glide) * x
+  void (*add_glided)(const float* x, float from, float to, const float* glide, float* y, std::size_t count);
+
+  // The same of x = sin(2 pi * place * cycles).
+  void (*add_sine)(const double* cycles, double place, float from, float to, const float* glide, float* y,
+                   std::size_t count);
 };
 
 // Those of one level, which must be one of `processor_levels()`.

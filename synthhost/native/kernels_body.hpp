@@ -174,10 +174,38 @@ void exponentials(const float* x, float peak, double sharpness, double* y, doubl
   if (i < count) sums[i / kQuarterPanel] = rest;
 }
 
+void add_glided(const float* x, float from, float to, const float* glide, float* y, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) y[i] += (from + (to - from) * glide[i]) * x[i];
+}
+
+// sin(2 pi t) for -0.5 <= t <= 0.5, error below 2e-7.
+inline float sine_of_turns(float t) {
+  const float folded = t > 0.25f ? 0.5f - t : t < -0.25f ? -0.5f - t : t;
+  const float square = folded * folded;
+  float series = 3.81995258f;
+  series = series * square - 15.0946426f;
+  series = series * square + 42.0586940f;
+  series = series * square - 76.7058598f;
+  series = series * square + 81.6052493f;
+  series = series * square - 41.3417022f;
+  return folded * (series * square + 6.28318531f);
+}
+
+void add_sine(const double* cycles, double place, float from, float to, const float* glide, float* y,
+              std::size_t count) {
+  const double rounder = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to a whole number
+  for (std::size_t i = 0; i < count; ++i) {
+    const double turns = place * cycles[i];
+    const double whole = (turns + rounder) - rounder;
+    y[i] += (from + (to - from) * glide[i]) * sine_of_turns(static_cast<float>(turns - whole));
+  }
+}
+
 }  // namespace
 
 extern const Kernels kKernels;
 const Kernels kKernels = {kWeightKernels<float>, kWeightKernels<std::uint16_t>,
-                          gate, hyperbolic_tangent, sigmoid, rectify, scale, greatest, exponentials};
+                          gate, hyperbolic_tangent, sigmoid, rectify, scale, greatest, exponentials,
+                          add_glided, add_sine};
 
 }  // namespace synthhost::SYNTHHOST_LEVEL

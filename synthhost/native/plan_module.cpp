@@ -182,6 +182,14 @@ NB_MODULE(_plan, module) {
              const std::vector<float> weights(weight.data(), weight.data() + weight.size());
              plan.add_node(make_positions(plan, x, y, weights, floats_of(bias), weight.shape(0)));
            })
+      .def(
+          "oscillators",
+          [](Plan& plan, int x, int y, double sample_rate, Count hop, std::size_t harmonics, const Weights2& noise,
+             const std::vector<Count>& lengths, const std::vector<float>& middles) {
+            plan.add_node(
+                make_oscillators(plan, x, y, {sample_rate, hop, harmonics}, floats_of(noise), lengths, middles));
+          },
+          "input"_a, "output"_a, "sample_rate"_a, "hop"_a, "harmonics"_a, "noise"_a, "lengths"_a, "middles"_a)
       .def("noise", [](Plan& plan, int pace, int y, std::size_t row) { plan.add_node(make_noise(pace, y, row)); })
       .def("floats_for", &Plan::floats_for, "output"_a, "frames"_a)
       .def("seal", &Plan::seal, "output"_a, "frames"_a)

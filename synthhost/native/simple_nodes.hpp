@@ -71,6 +71,18 @@ std::unique_ptr<Node> make_band_transposed(const Plan& plan, int input, int outp
 std::unique_ptr<Node> make_positions(const Plan& plan, int input, int output, std::vector<float> weights,
                                      std::vector<float> biases, std::size_t positions);
 
+// What oscillators are told once: `hop` samples a frame, at a rate in Hz.
+struct OscillatorShape {
+  double sample_rate = 0.0;
+  Count hop = 0;
+  std::size_t harmonics = 0;
+};
+
+// Harmonics and noise bands that follow frames: noise [bands, samples], of which `lengths` repeat, `middles` in Hz.
+std::unique_ptr<Node> make_oscillators(const Plan& plan, int input, int output, OscillatorShape shape,
+                                       std::vector<float> noise, std::vector<Count> lengths,
+                                       std::vector<float> middles);
+
 // Noise of one channel beside a stream, from row `row` of what a run is given.
 std::unique_ptr<Node> make_noise(int pace, int output, std::size_t row);
 

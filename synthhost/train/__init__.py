@@ -1,0 +1,1 @@
+"""Training of models: recipes, material, losses. The host never imports it."""

@@ -1,0 +1,34 @@
+"""What can be trained, by the name a recipe gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeAlias
+
+from synthhost.core.errors import ConfigError, suggestion
+from synthhost.schema.recipe import Recipe
+from synthhost.train.notes_task import NotesTask
+from synthhost.train.task import Task
+
+MakeTask: TypeAlias = Callable[[Recipe, str, Path, Callable[[str], None]], Task]
+"""Makes a task of a recipe, a device, a cache folder and somebody to tell."""
+
+TASKS: Mapping[str, MakeTask] = MappingProxyType({"notes": NotesTask})
+"""Every task."""
+
+
+def make_task(recipe: Recipe, device: str, cache: Path, say: Callable[[str], None]) -> Task:
+    """Return a task with its material at hand and fresh weights.
+
+    Raises:
+        ConfigError: No task goes by that name, or the recipe says something that it cannot do.
+        DownloadError: Material cannot be had.
+    """
+    if recipe.task not in TASKS:
+        known = ", ".join(sorted(TASKS))
+        raise ConfigError(
+            f"task: none is named {recipe.task!r}.{suggestion(recipe.task, TASKS)} Known: {known}."
+        )
+    return TASKS[recipe.task](recipe, device, cache, say)
