@@ -58,9 +58,9 @@ SLEEPS_BETWEEN_BLOCKS = {("host/engine_process.py", "_wait_for_room: sleep()")}
 RENDER_MODULES = {
     *(f"engine/{name}.py" for name in ("buses", "changes", "crossfade", "fifo", "meters", "renderer")),
     *(f"engine/{name}.py" for name in ("resampler", "strip", "track", "voice", "answers")),
-    *(f"engine/{name}.py" for name in ("sounding", "clip", "clip_voice")),
+    *(f"engine/{name}.py" for name in ("sounding", "clip", "clip_voice", "poly_voice", "note_voice")),
     *(f"sources/{name}.py" for name in ("tape_source", "playhead", "motion", "mel_colour", "ramps")),
-    *(f"sources/{name}.py" for name in ("glide", "frames", "frame_queue", "clip")),
+    *(f"sources/{name}.py" for name in ("glide", "frames", "frame_queue", "clip", "notes")),
     *("schedule/queue.py", "effects/chain.py", "effects/knob.py", "effects/limiter.py"),
     *("core/messages.py", "core/rings.py", "core/smoothing.py", "core/noise.py"),
     *("sinks/playback.py", "sinks/tap.py"),

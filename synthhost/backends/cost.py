@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from synthhost.core.arrays import Audio, Features
+from synthhost.core.note_frames import measuring_frames
 from synthhost.core.seams import Reserving, Runner
 
 _WARM_FRAMES = 16
@@ -92,8 +94,12 @@ def cost_per_step(runner: Runner, chunk_frames: int, repeats: int = 100, running
 
 
 def quiet_noise(runner: Runner, chunk_frames: int) -> tuple[Features, Audio]:
-    """Return frames for one step, `[1, bands, frames]`, and room for what it gives."""
+    """Return frames for one step, of noise or of a note, `[1, bands, frames]`, and room for what it gives."""
     spec = runner.spec
-    noise = np.random.default_rng(0).standard_normal((1, spec.bands, chunk_frames))
+    noise: NDArray[np.floating[Any]]
+    if spec.notes is not None:
+        noise = measuring_frames(spec.notes, spec.sample_rate, spec.hop_samples, chunk_frames)[None]
+    else:
+        noise = np.random.default_rng(0).standard_normal((1, spec.bands, chunk_frames))
     room = chunk_frames * spec.hop_samples + spec.burst_samples
     return noise.astype(np.float32), np.zeros((1, room), np.float32)

@@ -187,3 +187,17 @@ class NoteLine:
         constant, an_octave, *dimensions = self.spec.stretch
         logarithm = constant + an_octave * (self.key - _MIDDLE_KEY) / 12.0
         return float(np.exp(min(logarithm + float(np.dot(dimensions, timbre)), 0.0)))
+
+
+def measuring_frames(spec: NoteSpec, sample_rate: int, hop_samples: int, frames: int) -> Features:
+    """Return a low note that bends and ends, `[bands, frames]`: what a model of notes is measured with."""
+    line = NoteLine(spec, sample_rate, hop_samples)
+    line.begin(max(spec.lowest, min(48.0, spec.highest)), 0.8, place=1000)
+    out = np.zeros((spec.bands, frames), np.float32)
+    timbre = np.zeros((spec.dimensions, frames), np.float32)
+    held = max(2 * frames // 3, 1)
+    line.write(out[:, :held], timbre[:, :held], bend=np.linspace(0.0, 2.0, held))
+    if held < frames:
+        line.release()
+        line.write(out[:, held:], timbre[:, held:], bend=2.0)
+    return out

@@ -42,6 +42,9 @@ class Clip:
         total_samples: Samples it has in all, at the engine's rate, once it is known.
         fade_left: Samples until it is silent; None while it does not fade.
         stolen: Whether it fades because its place was needed.
+        line: Of a note: what writes its frames.
+        start_sample: Of a note: the voice's sample it began at.
+        silent_frames: Of a note: how many of its last frames were silent.
     """
 
     converter: ClipConverter
@@ -58,6 +61,9 @@ class Clip:
     total_samples: int | None = None
     fade_left: int | None = None
     stolen: bool = False
+    line: Any = None
+    start_sample: int = 0
+    silent_frames: int = 0
     _level: Ramp = field(default_factory=lambda: Ramp(1.0, 1))
 
     def begin(self, number: int, key: float | None, choke: int, gain: float) -> None:

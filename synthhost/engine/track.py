@@ -14,9 +14,9 @@ from synthhost.core.messages import NoteOff, Trigger
 from synthhost.core.options import OptionValue
 from synthhost.core.smoothing import Ramp
 from synthhost.core.timebase import ms_to_samples
-from synthhost.engine.clip_voice import ClipVoice
 from synthhost.engine.crossfade import crossfade
 from synthhost.engine.loading import Loader, Prepared
+from synthhost.engine.poly_voice import PolyVoice
 from synthhost.engine.sounding import Sounding
 from synthhost.engine.strip import STRIP_PARAMS, STRIP_SPECS, Strip
 
@@ -179,14 +179,14 @@ class Track:
 
         [render thread]
         """
-        refused = [voice.trigger(command) for voice in self._clip_voices()]
+        refused = [voice.trigger(command) for voice in self._poly_voices()]
         if not refused:
             return "the track's present preset plays no clips"
         return refused[0] if all(refused) else None
 
     def release(self, command: NoteOff) -> str | None:
         """End a note on what is heard of the track; return why not, if so. [render thread]"""
-        voices = self._clip_voices()
+        voices = self._poly_voices()
         for voice in voices:
             voice.release(command)
         return None if voices else "the track's present preset plays no clips"
@@ -261,10 +261,10 @@ class Track:
         for cued in self._cued_apart():
             yield cued.prepared
 
-    def _clip_voices(self) -> list[ClipVoice]:
-        """Return the voices of clips that are heard and do not leave; one that waits has no time yet."""
+    def _poly_voices(self) -> list[PolyVoice]:
+        """Return the voices of clips and notes heard that do not leave; one that waits has no time yet."""
         heard = [self.playing, *(cued.prepared for cued in self._cued_apart() if cued not in self._dropped)]
-        return [one.voice for one in heard if isinstance(one.voice, ClipVoice)]
+        return [one.voice for one in heard if isinstance(one.voice, PolyVoice)]
 
     def _beside(self) -> list[Prepared]:
         """Return the voices that may come to play. [render thread]"""
@@ -369,9 +369,9 @@ class Track:
 
 
 def _clip_bands(*heard: Prepared | None) -> int | None:
-    """Return the latent dimensions of the first that plays clips. [any thread]"""
-    clips = (one.voice.runner.spec for one in heard if one is not None and isinstance(one.voice, ClipVoice))
-    return next((spec.bands for spec in clips), None)
+    """Return the latent dimensions of the first that plays clips or notes. [any thread]"""
+    voices = (one.voice for one in heard if one is not None)
+    return next((voice.dimensions for voice in voices if isinstance(voice, PolyVoice)), None)
 
 
 def _filled(level: Ramp, like: Audio) -> Audio:

@@ -14,6 +14,9 @@ ROOM = 0.75  # the share of one core's time that all models together may need
 CLIPS_AT_ONCE = 4
 """So many clips of a model that makes clips are taken to sound, and to begin, at the same time."""
 
+NOTES_AT_ONCE = 8
+"""And so many notes of one that plays notes."""
+
 _LOOK_S = 0.1  # how long a chunk size is looked at first
 _LOOK_STEPS = 60
 _FEWEST_REPEATS = 5
@@ -49,7 +52,7 @@ def measure(
     first = cost_per_step(runner, chunk_frames, 3, running)
     repeats = min(max(int(lasting_s / max(first.median_seconds, 1e-4)), _FEWEST_REPEATS), most)
     cost = cost_per_step(runner, chunk_frames, repeats, running)
-    return _of_clips(cost, runner.spec) if runner.spec.clip_frames else cost
+    return _of_parts(cost, runner.spec) if runner.spec.clip_frames or runner.spec.notes else cost
 
 
 def measure_tail(runner: Runner, chunk_frames: int, lasting_s: float = _TAIL_S) -> StepCost:
@@ -57,13 +60,14 @@ def measure_tail(runner: Runner, chunk_frames: int, lasting_s: float = _TAIL_S) 
     return measure(runner, chunk_frames, lasting_s, _MOST_STEPS)
 
 
-def _of_clips(cost: StepCost, spec: ModelSpec) -> StepCost:
-    """Return what clips need together: at best a step each, at worst the end of one, which is many steps."""
+def _of_parts(cost: StepCost, spec: ModelSpec) -> StepCost:
+    """Return what clips or notes need together: a step each, at worst the end of one, which is many steps."""
     end = 1.0 + spec.look_ahead_samples / (cost.chunk_frames * spec.hop_samples)
-    worst = max(end, CLIPS_AT_ONCE)
+    together = CLIPS_AT_ONCE if spec.clip_frames else NOTES_AT_ONCE
+    worst = max(end, together)
     return replace(
         cost,
-        median_seconds=CLIPS_AT_ONCE * cost.median_seconds,
+        median_seconds=together * cost.median_seconds,
         p99_seconds=worst * cost.p99_seconds,
         p999_seconds=worst * cost.p999_seconds,
     )

@@ -18,6 +18,7 @@ from synthhost.core.specs import MelSpec
 from synthhost.effects.chain import Chain
 from synthhost.engine.clip_voice import ClipVoice
 from synthhost.engine.loading import Prepared
+from synthhost.engine.note_voice import NoteVoice
 from synthhost.engine.resampler import Resampler
 from synthhost.engine.sounding import Sounding
 from synthhost.engine.strip import db_to_linear
@@ -29,6 +30,7 @@ from synthhost.library.number_files import names_numbers
 from synthhost.library.shelves import load_model
 from synthhost.schema.preset import Preset, start_values
 from synthhost.sources.clip import ClipSource
+from synthhost.sources.notes import NotesSource
 from synthhost.sources.registry import make_source
 from synthhost.sources.tape import Tape, load_tape
 
@@ -217,10 +219,12 @@ class VoiceFactory:
         *,
         joins: bool,
     ) -> Sounding:
-        """Return a voice at the start of its stream, or one of clips that waits for triggers."""
+        """Return a voice at the start of its stream, or one of clips or notes that waits for triggers."""
         converter = self._converter(runner.spec.sample_rate)
         if isinstance(source, ClipSource):
             return ClipVoice(source, runner, chunk_frames, converter, effects, self._sample_rate)
+        if isinstance(source, NotesSource):
+            return NoteVoice(source, runner, chunk_frames, converter, effects, self._sample_rate)
         return Voice(source, runner, chunk_frames, converter, effects, draws, joins=joins)
 
     def _converter(self, model_rate: int) -> Resampler:
@@ -235,7 +239,7 @@ class VoiceFactory:
         tapes = {
             slot: self.tape(path, runner.spec.mel, sha256) for slot, (path, sha256) in given.items() if path
         }
-        return make_source(part.kind, runner.spec, seed, tapes)
+        return make_source(part.kind, runner.spec, seed, tapes, self._sample_rate)
 
 
 def _on_usable_rungs(preset: Preset, model: Model) -> Preset:

@@ -25,7 +25,7 @@ class JointSteps:
 
     def told(self, runner: Runner, chunk_frames: int) -> str | None:
         """Return in a few words why a runner's voices step together, or None where they do not."""
-        if not isinstance(runner, Joining) or runner.spec.clip_frames:
+        if not isinstance(runner, Joining) or runner.spec.clip_frames or runner.spec.notes:
             return None
         known = self._gains.setdefault(runner, {})
         if chunk_frames not in known:

@@ -82,6 +82,9 @@ def _model_parts(playing: Prepared) -> list[LatencyPart]:
             "a clip is known whole at its trigger and begins with it; what moves it later waits for a chunk"
         )
         return [LatencyPart("model look-ahead", 0.0, note=note)]
+    if spec.notes is not None and not spec.look_ahead_samples:
+        note = "a note begins on its very sample; what moves it later waits for a frame"
+        return [LatencyPart("model look-ahead", 0.0, note=note)]
     chunk_ms = samples_to_ms(voice.chunk_frames * spec.hop_samples, spec.sample_rate)
     return [
         LatencyPart("frame quantisation", chunk_ms, True, f"until the next {voice.chunk_frames} frames"),

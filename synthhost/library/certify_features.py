@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from synthhost.core.arrays import Features
+from synthhost.core.note_frames import measuring_frames
 from synthhost.core.specs import MelSpec, ModelSpec
 from synthhost.features.mel import mel_spectrogram
 
@@ -16,6 +17,8 @@ def features_for(spec: ModelSpec, frames: int) -> Features:
     """
     if spec.mel is not None:
         return certifying_features(spec.mel, frames)
+    if spec.notes is not None:
+        return measuring_frames(spec.notes, spec.sample_rate, spec.hop_samples, frames)
     frames = spec.clip_frames or frames
     vectors = np.random.default_rng(0).standard_normal((spec.bands, 1 if spec.clip_frames else frames))
     return np.repeat(vectors.astype(np.float32), frames // vectors.shape[1], axis=1)

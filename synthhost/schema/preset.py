@@ -43,10 +43,10 @@ class SourcePart(Entry):
     """What makes the stream a model eats.
 
     A sound file read as a tape, frames arriving over OSC, latent vectors, triggers for models that make
-    clips, or nothing for models that run by themselves.
+    clips, notes, or nothing for models that run by themselves.
     """
 
-    kind: Literal["tape", "frames", "latent", "free", "clip"]
+    kind: Literal["tape", "frames", "latent", "free", "clip", "notes"]
     tape: Reference | None = None
     tape_b: Reference | None = None
     tape_sha256: Sha256 | None = None  # of the sound file; written into journals, checked where present

@@ -12,6 +12,7 @@ from synthhost.sources.clip import CLIP_PARAMS, ClipSource
 from synthhost.sources.frames import FrameSource
 from synthhost.sources.free import FreeSource
 from synthhost.sources.latent import LATENT_PARAMS, LatentSource
+from synthhost.sources.notes import NOTE_PARAMS, NotesSource
 from synthhost.sources.source_params import FRAME_PARAMS, TAPE_PARAMS
 from synthhost.sources.tape import Tape
 from synthhost.sources.tape_source import TapeSource
@@ -22,6 +23,7 @@ SOURCE_KINDS: tuple[str, ...] = (
     LatentSource.kind,
     FreeSource.kind,
     ClipSource.kind,
+    NotesSource.kind,
 )
 """Every kind of source."""
 
@@ -42,25 +44,40 @@ def source_params(kind: str) -> tuple[ParamSpec, ...]:
         return ()
     if kind == ClipSource.kind:
         return CLIP_PARAMS
+    if kind == NotesSource.kind:
+        return NOTE_PARAMS
     raise SourceError(
         f"no source is of kind {kind!r}.{suggestion(kind, SOURCE_KINDS)} Known: {', '.join(SOURCE_KINDS)}."
     )
 
 
-def make_source(kind: str, spec: ModelSpec, seed: int = 0, tapes: Mapping[str, Tape] | None = None) -> Source:
+def make_source(
+    kind: str,
+    spec: ModelSpec,
+    seed: int = 0,
+    tapes: Mapping[str, Tape] | None = None,
+    sample_rate: int | None = None,
+) -> Source:
     """Make a source ready to play.
 
     Args:
-        kind: "tape", "frames", "latent", "free" or "clip".
+        kind: "tape", "frames", "latent", "free", "clip" or "notes".
         spec: Of the model.
         seed: Whatever is random in it follows from this.
         tapes: By slot, "a" and perhaps "b"; a tape source needs "a".
+        sample_rate: The engine's, in Hz; None: the model's.
 
     Raises:
         SourceError: If no kind goes by that name, the model takes another kind, or a tape is missing or
             follows another convention.
     """
     source_params(kind)
+    if kind == NotesSource.kind:
+        return NotesSource(spec, seed, sample_rate)
+    if spec.notes is not None:
+        raise SourceError(
+            f"{spec.name} plays notes, so it plays no {kind}. Give it a source of kind {NotesSource.kind!r}."
+        )
     if kind == ClipSource.kind:
         return ClipSource(spec, seed)
     if spec.clip_frames:

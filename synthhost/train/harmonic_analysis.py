@@ -131,7 +131,8 @@ class Analysis:
         middles = (np.arange(self._harmonics + 1) + 0.5) * fundamental
         first = np.clip(np.floor(middles - _BETWEEN * fundamental).astype(int), 0, bins - 1)
         last = np.clip(np.ceil(middles + _BETWEEN * fundamental).astype(int) + 1, first + 1, bins)
-        return (sums[:, last] - sums[:, first]) / (last - first)
+        density: NDArray[np.float64] = (sums[:, last] - sums[:, first]) / (last - first)
+        return density
 
     def _harmonic_powers(
         self,
@@ -164,7 +165,7 @@ class Analysis:
         known = int(np.searchsorted(places_hz, self._rate / 2.0))
         density = np.log(np.maximum(noise[:, :known], _FLOOR**2 / fft))
         rows = [np.interp(self._middles_hz, places_hz[:known], row) for row in density]
-        return np.exp(np.stack(rows)) * self._widths * fft
+        return np.asarray(np.exp(np.stack(rows)) * self._widths * fft)
 
 
 def _around(sound: Audio, at: NDArray[np.int64], size: int) -> NDArray[np.float64]:

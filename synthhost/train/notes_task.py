@@ -93,7 +93,7 @@ class NotesTask:
         self._shared = spread.shared(levels, device)
         with torch.no_grad():
             start = np.maximum(self.frames.levels[self._learned[::97]].astype(np.float32), -9.0).mean(0)
-            levels._last.bias.copy_(torch.from_numpy(start))  # type: ignore[union-attr, operator]
+            levels._last.bias.copy_(torch.from_numpy(start))  # type: ignore[operator]
         self.networks: Mapping[str, nn.Module] = {"levels": levels}
         self.optimisers: Mapping[str, Optimizer] = {
             "levels": AdamW(levels.parameters(), lr=recipe.learning_rate, weight_decay=1e-4)

@@ -64,7 +64,7 @@ class Soundfont:
         synth.cc(0, _ALL_SOUND_OFF, 0)
         synth.get_samples(self._samples(_FLUSH_S))
         stereo = np.concatenate([held, after]).reshape(-1, 2)
-        return (stereo.mean(1) / _FULL_SCALE).astype(np.float32)
+        return np.asarray(stereo.mean(1) / _FULL_SCALE, dtype=np.float32)
 
     def held_samples(self, held_s: float) -> int:
         """Return the sample at which a note that was held so long ended."""
@@ -82,7 +82,7 @@ def playing(path: Path, sample_rate: int) -> Iterator[Soundfont]:
         DownloadError: FluidSynth or its Python binding is not there, or the file is no soundfont.
     """
     try:
-        import fluidsynth
+        import fluidsynth  # type: ignore[import-untyped]
     except ImportError as error:
         raise DownloadError(
             "Rendering notes needs FluidSynth: apt-get install libfluidsynth3, and pip install "

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from synthhost.core.arrays import Audio
 from synthhost.core.messages import NoteOff, Trigger
-from synthhost.engine.clip_voice import MOST_VOICES
+from synthhost.engine.poly_voice import MOST_VOICES
 from synthhost.engine.resampler import Resampler
 
 RATE, HOP, FRAMES = 8000, 5, 60

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthhost.core.errors import SourceError
+from synthhost.core.note_frames import NoteSpec
 from synthhost.core.specs import MelSpec, ModelSpec
 from synthhost.features.mel import CONVENTIONS
 from synthhost.sources.frame_queue import CAPACITY_FRAMES
@@ -180,12 +181,14 @@ def model_spec(bands: int, mel: MelSpec | None) -> ModelSpec:
     return ModelSpec("m", "fake", SPEC.sample_rate, SPEC.hop_samples, bands, 0, 1, mel, "")
 
 
+NOTES = NoteSpec(2, 0.5, 40.0, 80.0, (-9.0, 0.0, 0.0, 0.0))
 MODELS = {
     "tape": model_spec(SPEC.bands, SPEC),
     "frames": model_spec(SPEC.bands, SPEC),
     "latent": model_spec(6, None),
     "free": model_spec(0, None),
     "clip": replace(model_spec(6, None), clip_frames=4),
+    "notes": replace(model_spec(NOTES.bands, None), notes=NOTES),
 }
 
 
