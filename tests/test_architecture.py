@@ -49,6 +49,8 @@ HEAVY_IN: dict[str, set[str]] = {
 # Optional parts may be imported inside a function: (file, module).
 IMPORTED_INSIDE: set[tuple[str, str]] = {
     ("host/sink_process.py", "synthhost.sinks.device"),  # PortAudio wakes up at import
+    ("train/soundfont.py", "fluidsynth"),
+    ("train/pictures.py", "matplotlib.figure"),
 }
 
 # The one place where the render thread sleeps: between blocks, until there is room for the next.

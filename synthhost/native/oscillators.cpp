@@ -17,6 +17,7 @@ enum Channel : std::size_t { kCycles, kFraction, kPitchFrom, kPitch, kGain, kTil
 constexpr Count kPiece = 256;            // samples computed at a time
 constexpr std::size_t kMostLevels = 640;  // of a frame
 constexpr float kLoudest = 3.0f;
+constexpr float kPlaces = 16777216.0f;
 constexpr float kSilentFrom = 0.5f, kFades = 0.05f;  // of the sample rate
 constexpr float kNatsOfDb = 0.115129254649702284f;
 
@@ -110,11 +111,12 @@ class Oscillators : public SimpleNode {
       if (first[k] == 0.0f && last[k] == 0.0f) continue;
       kernels.add_sine(cycles.data(), place_of(frame, k), first[k], last[k], glide, sound, size);
     }
-    const auto place = static_cast<Count>(frame[kPlace]);
+    const float told = frame[kPlace];
+    const auto place = told >= 0.0f && told < kPlaces ? static_cast<Count>(told) : 0;  // or is no number
     for (std::size_t b = 0; b < lengths_.size(); ++b) {
       const float low = first[shape_.harmonics + b], high = last[shape_.harmonics + b];
       if (low == 0.0f && high == 0.0f) continue;
-      const auto begin = static_cast<std::size_t>(((place % lengths_[b]) + lengths_[b]) % lengths_[b] + from);
+      const auto begin = static_cast<std::size_t>(place % lengths_[b] + from);
       kernels.add_glided(noise_.data() + b * row_ + begin, low, high, glide, sound, size);
     }
   }

@@ -38,6 +38,7 @@ LOUDEST = 3.0
 
 _FADES_FROM, _SILENT_FROM = 0.45, 0.5  # of the sample rate, where partials are left out
 _LONGEST_NOISE = 1 << 16  # samples after which a band of noise repeats at most
+_PLACES = 1 << 24
 _SEED = 0x6E6F6973
 
 
@@ -170,7 +171,9 @@ class Oscillators(Block[OscillatorState]):
 
     def _noise_at(self, frames: Tensor) -> Tensor:
         """Return the noise of every band, `[batch, frames, bands, samples]`. [render thread]"""
-        begins = frames[..., PLACE, None].long() % torch.tensor(self.lengths, device=frames.device)
+        told = frames[..., PLACE, None]
+        known = (told >= 0.0) & (told < _PLACES)  # or is no number
+        begins = torch.where(known, told, 0.0).long() % torch.tensor(self.lengths, device=frames.device)
         places = begins[..., None] + torch.arange(self.hop_samples, device=frames.device)
         bands = torch.arange(self.bands, device=frames.device)[:, None]
         return self.noise[bands, places]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import soundfile
@@ -15,7 +16,7 @@ from synthhost.train.fetching import npm_package
 
 _PACKAGE, _VERSION = "@audio-samples/piano-velocity{}", "1.0.5"
 _NAME = re.compile(r"([A-G])(#?)(\d)v\d+")
-_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_STEPS = MappingProxyType({"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11})
 _LAYERS = 16
 _QUIET = 1e-4
 

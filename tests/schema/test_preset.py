@@ -164,7 +164,7 @@ def test_a_number_as_name_is_told_to_be_quoted() -> None:
         ({"kind": "frames", "tape": "a.wav"}, "kind 'frames' plays no tape"),
         (
             {"kind": "tapes", "tape": "a.wav"},
-            "source.kind: must be 'tape', 'frames', 'latent', 'free' or 'clip'",
+            "source.kind: must be 'tape', 'frames', 'latent', 'free', 'clip' or 'notes'",
         ),
         ({"kind": "tape", "tape": "a.wav", "tape_b_sha256": "0" * 64}, "'tape_b_sha256' is given without"),
         ({"kind": "tape", "tape": "a.wav", "tape_sha256": "0"}, "tape_sha256: must be 64 hexadecimal digits"),
