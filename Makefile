@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 MODEL := hifigan-universal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: live test check format bench soak sanitize arm setup clean
+.PHONY: live test check format bench soak evaluate sanitize arm setup clean
 
 live: $(VENV)/.live
 	@scripts/system-packages live
@@ -32,6 +32,10 @@ bench: setup $(VENV)/.bench
 soak: setup
 	@$(BIN)/pytest -m soak --timeout 1800 $(ARGS)
 	@$(BIN)/python -m bench.deadlines --model v2 --tracks 3 --busy --rate 300 --rehearsal 120 --seconds 1800
+
+# Models that were trained here, on material they have not learned from; the first time this fetches it.
+evaluate: setup $(VENV)/.train
+	@$(BIN)/synthhost evaluate $(ARGS)
 
 # The native tests under the address and undefined-behaviour sanitizers; needs GCC.
 sanitize: setup
@@ -72,6 +76,12 @@ $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt $(NATIVE)
 $(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/.dev
 	@echo "Installing what the benchmarks compare with ..."
 	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[bench]'
+	@touch $@
+
+$(VENV)/.train: pyproject.toml constraints.txt | $(VENV)/.dev
+	@scripts/system-packages train
+	@echo "Installing what training needs ..."
+	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[train]'
 	@touch $@
 
 clean:

@@ -51,6 +51,7 @@ IMPORTED_INSIDE: set[tuple[str, str]] = {
     ("host/sink_process.py", "synthhost.sinks.device"),  # PortAudio wakes up at import
     ("train/soundfont.py", "fluidsynth"),
     ("train/pictures.py", "matplotlib.figure"),
+    ("train/distances.py", "swift_f0"),
 }
 
 # The one place where the render thread sleeps: between blocks, until there is room for the next.

@@ -32,6 +32,7 @@ COMMANDS = (
     Entry("import", "import_cmd", "Import a published checkpoint. Nothing in it runs unless you allow it."),
     Entry("certify", "certify_cmd", "Measure chunk invariance, look-ahead and cost of a model."),
     Entry("train", "train_cmd", "Train a model by its recipe; interrupted, it goes on from where it was."),
+    Entry("evaluate", "evaluate_cmd", "Measure trained models on material they have not learned from."),
     Entry("presets", "presets_cmd", "Presets and sets: list, show, check.", is_group=True),
     Entry("devices", "devices_cmd", "List the audio outputs."),
     Entry("osc", "osc_cmd", "Talk OSC to a running host.", is_group=True),

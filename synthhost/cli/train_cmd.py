@@ -18,6 +18,7 @@ from synthhost.core.errors import ConfigError
 from synthhost.library.shelves import home, shelves
 from synthhost.schema.reading import read_text
 from synthhost.schema.recipe import Recipe
+from synthhost.schema.strict_yaml import dump_yaml
 from synthhost.train import spread
 from synthhost.train.loop import Place, train
 from synthhost.train.task import Task
@@ -84,7 +85,10 @@ def _kept(task: Task, recipe: Recipe, folder: Path) -> Path:
     made = folder / MODEL_FOLDER
     if made.exists():
         shutil.rmtree(made)
-    return save_package(task.model(), Origin(recipe.name, recipe.licence, recipe.source, recipe.about), made)
+    save_package(task.model(), Origin(recipe.name, recipe.licence, recipe.source, recipe.about), made)
+    task.finish(made)
+    (made / RECIPE_NAME).write_text(dump_yaml(recipe.as_json()), encoding="utf-8")
+    return made
 
 
 class _Stop:

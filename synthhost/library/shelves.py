@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -31,7 +32,9 @@ from synthhost.library.published import PUBLISHED
 from synthhost.schema.manifest import Manifest
 from synthhost.schema.patterns import SLUG_PATTERN
 
-_SHIPPED = Path(__file__).resolve().parents[2] / "models"
+_BESIDE = Path(__file__).resolve().parents[2] / "models"
+_INSTALLED = Path(sys.prefix) / "share" / "synthhost" / "models"
+_SHIPPED = _BESIDE if _BESIDE.is_dir() else _INSTALLED
 
 
 @dataclass(frozen=True, slots=True)

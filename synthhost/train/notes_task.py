@@ -31,6 +31,8 @@ from synthhost.train.notes_material import NoteFrameSet, NoteMaterial, note_fram
 from synthhost.train.pictures import spectrogram
 from synthhost.train.task import Batch
 
+TIMBRES_NAME = "timbres.yaml"
+
 _SLOPE = 0.1
 _SHOWN_KEYS, _SHOWN_S, _SHOWN_HELD_S = (45, 60, 72), 2.0, 1.2
 _SMALLEST_STRETCH = 1e-6
@@ -152,8 +154,16 @@ class NotesTask:
         sound = np.concatenate(sounds)
         soundfile.write(folder / "notes.wav", sound, hyper.sample_rate, subtype="PCM_16")
         spectrogram(sound, hyper.sample_rate, folder / "notes.png")
-        named = {one.name: points[place].tolist() for place, one in enumerate(self.material.timbres)}
-        (folder / "timbres.yaml").write_text(dump_yaml(named), encoding="utf-8")
+        self.finish(folder)
+
+    def finish(self, folder: Path) -> None:
+        """Write where the instruments lie in the timbre space."""
+        points = self.points()
+        named = {
+            one.name: [round(float(value), 4) for value in points[place]]
+            for place, one in enumerate(self.material.timbres)
+        }
+        (folder / TIMBRES_NAME).write_text(dump_yaml(named), encoding="utf-8")
 
     def points(self) -> Any:
         """Return where the instruments lie, `[timbres, dimensions]`."""

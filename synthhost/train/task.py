@@ -43,5 +43,8 @@ class Task(Protocol):
     def show(self, folder: Path) -> None:
         """Write sounds and pictures of what was learned so far."""
 
+    def finish(self, folder: Path) -> None:
+        """Write what belongs beside the model."""
+
     def model(self) -> ReadModel:
         """Return what was learned as a model that can be kept."""
