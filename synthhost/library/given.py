@@ -7,10 +7,12 @@ from numpy.typing import ArrayLike
 
 from synthhost.core.arrays import Audio, Features
 from synthhost.core.errors import FeatureError
+from synthhost.core.note_frames import NoteLine
 from synthhost.core.specs import ModelSpec
-from synthhost.library.numbers import float32_array, whole
+from synthhost.library.numbers import finite, float32_array, whole
 
 LONGEST_SAMPLES = 1 << 31
+_LONGEST_NOTE_S = 600.0
 
 
 def checked_features(spec: ModelSpec, features: ArrayLike | None) -> Features:
@@ -67,6 +69,50 @@ def clip_features(spec: ModelSpec, latent: ArrayLike | None) -> Features:
     if vector.shape not in ((spec.bands, 1), (spec.bands, spec.clip_frames)):
         raise FeatureError(f"{wanted}, not from shape {list(np.shape(latent))}.")
     return checked_features(spec, np.repeat(vector, spec.clip_frames // vector.shape[1], axis=1))
+
+
+def note_features(
+    spec: ModelSpec,
+    key: float,
+    velocity: float,
+    seconds: tuple[float, float | None],
+    timbre: ArrayLike | None,
+) -> Features:
+    """Return the frames of one note, `[bands, frames]`.
+
+    Args:
+        spec: Of a model that plays notes.
+        key: In semitones.
+        velocity: 0 to 1.
+        seconds: That it is held, and heard afterwards; None: all of its release.
+        timbre: A point, `[dimensions]`; None: the middle.
+
+    Raises:
+        FeatureError: It plays none, or a number is out of range.
+    """
+    notes = spec.notes
+    if notes is None:
+        raise FeatureError(f"{spec.name} plays no notes; give it what it takes.")
+    held_s, after_s = seconds
+    after_s = notes.release_s if after_s is None else after_s
+    key, velocity = finite("key", key, 0.0, 127.0), finite("velocity", velocity, 0.0, 1.0)
+    held_s = finite("held_s", held_s, 0.001, _LONGEST_NOTE_S)
+    after_s = finite("after_s", after_s, 0.0, _LONGEST_NOTE_S)
+    wanted = f"{spec.name} takes timbre=[{notes.dimensions}]"
+    point = np.zeros(notes.dimensions) if timbre is None else float32_array("timbre", timbre, wanted)
+    if point.shape != (notes.dimensions,) or not np.isfinite(point).all():
+        raise FeatureError(f"{wanted}, {notes.dimensions} finite numbers.")
+    line = NoteLine(notes, spec.sample_rate, spec.hop_samples)
+    line.begin(key, velocity)
+    rate = spec.sample_rate / spec.hop_samples
+    held, after = max(round(held_s * rate), 1), round(after_s * rate)
+    frames = np.zeros((spec.bands, held + after), np.float32)
+    point = np.asarray(point, np.float32)[:, None]
+    line.write(frames[:, :held], np.repeat(point, held, 1))
+    if after:
+        line.release()
+        line.write(frames[:, held:], np.repeat(point, after, 1))
+    return frames
 
 
 def mixed_to_mono(audio: Audio) -> Audio:

@@ -30,6 +30,7 @@ from synthhost.library.given import (
     clip_features,
     free_features,
     mixed_to_mono,
+    note_features,
 )
 from synthhost.library.number_files import with_files_read
 from synthhost.library.numbers import finite, whole
@@ -159,6 +160,28 @@ class Model:
             stream.set_control("temperature", temperature)
         sound = np.concatenate([stream.push(frames), stream.flush()])
         return sound if samples is None else sound[:samples]
+
+    def note(
+        self,
+        key: float,
+        velocity: float = 0.7,
+        held_s: float = 1.0,
+        timbre: ArrayLike | None = None,
+        after_s: float | None = None,
+    ) -> Audio:
+        """Play one note of a model that plays notes.
+
+        Args:
+            key: In semitones, 60 being middle C; fractions are heard.
+            velocity: 0 to 1.
+            held_s: Until it ends.
+            timbre: A point, `[dimensions]`; None: the middle of them all.
+            after_s: Heard after its end; None: all of its release.
+
+        Raises:
+            FeatureError: The model plays no notes, or a number is out of range.
+        """
+        return self.render(note_features(self.spec, key, velocity, (held_s, after_s), timbre))
 
     def stream(
         self, chunk_frames: int | None = None, *, seed: int = 0, draws: Draws | None = None

@@ -9,11 +9,15 @@ from numpy.typing import NDArray
 
 from synthhost.core.arrays import Audio
 from synthhost.core.errors import TrainingError
+from synthhost.core.specs import MelSpec
+from synthhost.features.mel import mel_spectrogram
 
 FFT_SIZES = (256, 512, 1024, 2048, 4096)
 _FLOOR = 1e-4  # of full scale: what lies below is not told apart
 _SURE = 0.8  # confidence from which on a frame counts as pitched
 _TRACKED_HZ = (46.9, 2093.0)
+_HIGHEST_LINE_HZ, _LINE_HZ = 6000.0, 2.5
+_BETWEEN_LINES = (0.3, 0.4, 0.6, 0.7)  # where, between two multiples of the frame rate, it is compared with
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +69,15 @@ class PitchTracker:
             raise TrainingError("Measuring pitch needs SwiftF0: pip install 'synthhost[train]'.") from error
         self._tracker = SwiftF0(threads=1, spin=False)
 
+    def track(self, sound: Audio, sample_rate: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return the pitch of every frame of a sound in Hz, and whether it is sure of it, both `[frames]`."""
+        found = self._tracker.detect(np.asarray(sound, np.float32), sample_rate)
+        return np.asarray(found.pitch_hz, np.float64), np.asarray(found.confidence) > _SURE
+
     def cents(self, sound: Audio, sample_rate: int, wanted_hz: float) -> NDArray[np.float64]:
         """Return how far each pitched frame of a sound is from a pitch, in cents, `[frames]`."""
-        found = self._tracker.detect(np.asarray(sound, np.float32), sample_rate)
-        pitched = np.asarray(found.confidence) > _SURE
-        hertz = np.asarray(found.pitch_hz, np.float64)[pitched]
-        return np.asarray(1200.0 * np.log2(np.maximum(hertz, 1.0) / wanted_hz))
+        hertz, sure = self.track(sound, sample_rate)
+        return np.asarray(1200.0 * np.log2(np.maximum(hertz[sure], 1.0) / wanted_hz))
 
 
 def pitch_errors(cents: NDArray[np.float64]) -> PitchErrors:
@@ -86,3 +93,41 @@ def _magnitudes(sound: Audio, fft: int) -> NDArray[np.float64]:
     pieces = np.lib.stride_tricks.sliding_window_view(padded, fft)[:: fft // 4]
     window = np.hanning(fft)
     return np.asarray(np.abs(np.fft.rfft(pieces * window)) * (2.0 / window.sum()))
+
+
+def frame_rate_comb_db(sound: Audio, sample_rate: int, frame_rate_hz: float, pitch_hz: float = 0.0) -> float:
+    """Return how far energy at multiples of the frame rate stands above that between them, in dB.
+
+    A model that makes a tone of its own at every frame stands far above 0; recordings lie near it.
+
+    Args:
+        sound: `[samples]`, a second or longer.
+        sample_rate: In Hz.
+        frame_rate_hz: The model's.
+        pitch_hz: Of the sound itself; lines near its harmonics are left out. 0: it has none.
+    """
+    power = np.abs(np.fft.rfft(np.asarray(sound, np.float64) * np.hanning(sound.shape[0]))) ** 2
+    hertz = np.fft.rfftfreq(sound.shape[0], 1.0 / sample_rate)
+    count = int(min(_HIGHEST_LINE_HZ, 0.45 * sample_rate) / frame_rate_hz)
+    on: list[float] = []
+    between: list[float] = []
+    for line in range(1, count + 1):
+        for place, kept in ((0.0, on), *((offset, between) for offset in _BETWEEN_LINES)):
+            middle = (line + place) * frame_rate_hz
+            near_harmonic = abs(middle / pitch_hz - round(middle / pitch_hz)) * pitch_hz if pitch_hz else 1e9
+            if near_harmonic > _LINE_HZ * 4.0:
+                first, last = np.searchsorted(hertz, (middle - _LINE_HZ, middle + _LINE_HZ))
+                kept.append(float(power[first : last + 1].mean()))
+    if not on or not between:
+        return 0.0
+    return float(10.0 * np.log10((np.mean(on) + 1e-20) / (np.mean(between) + 1e-20)))
+
+
+def log_mel_distance(one: Audio, other: Audio, sample_rate: int) -> float:
+    """Return the mean difference of log mel bands in nats, 80 bands to 8 kHz; both `[samples]`, as long."""
+    spec = MelSpec(
+        "jik876", sample_rate, 1024, 256, 1024, 80, 0.0, min(8000.0, sample_rate / 2.0), "ln", 1e-5
+    )
+    size = min(one.shape[0], other.shape[0])
+    first, second = (mel_spectrogram(np.asarray(sound[:size], np.float32), spec) for sound in (one, other))
+    return float(np.abs(first - second).mean())

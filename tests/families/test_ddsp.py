@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,14 @@ import pytest
 import torch
 
 from synthhost.backends.torch_runner import TorchRunner
-from synthhost.core.errors import CheckpointError, ConfigError
+from synthhost.checkpoints.layout import ReadModel
+from synthhost.checkpoints.package import Origin, save_package
+from synthhost.core.errors import CheckpointError, ConfigError, FeatureError
 from synthhost.core.note_frames import NoteLine, key_hz, measuring_frames
 from synthhost.core.specs import ModelSpec
 from synthhost.families import ddsp
 from synthhost.families.ddsp_hyper import DdspHyper
+from synthhost.library.shelves import load_model
 from synthhost.native.compiled import compiled, why_missing
 from synthhost.streaming.timing import look_ahead_samples
 
@@ -118,3 +122,14 @@ def test_numbers_that_make_no_network_are_refused(key: str, value: Any, said: st
     with pytest.raises(ConfigError, match=said):
         DdspHyper.from_json({**PLAIN, key: value})
     assert DdspHyper.from_json(HYPER.as_json()) == HYPER
+
+
+def test_a_model_plays_a_note_by_its_key(tmp_path: Path) -> None:
+    read = ReadModel("synthhost", "ddsp", PLAIN, None, ddsp.named_tensors(network()), 16000)
+    model = load_model(save_package(read, Origin("small", "CC0-1.0", "made here"), tmp_path / "small"))
+    sound = model.note(60.5, 0.8, held_s=0.5, timbre=[0.1, 0.0, -0.1])
+    assert sound.shape == ((100 + 40) * 80,)  # and all of the release
+    np.testing.assert_array_equal(sound, model.note(60.5, 0.8, 0.5, [0.1, 0.0, -0.1]))
+    for wrong in ({"key": 200.0}, {"velocity": 2.0}, {"held_s": 0.0}, {"timbre": [1.0]}, {"timbre": "x"}):
+        with pytest.raises(FeatureError):
+            model.note(**{"key": 60.0, **wrong})  # type: ignore[arg-type]
