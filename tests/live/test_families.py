@@ -134,6 +134,24 @@ MODELS: dict[str, tuple[str, dict[str, Any], MelSpec | None, str]] = {  # family
         None,
         "clip",
     ),
+    "tiny-ddsp": (
+        "ddsp",
+        {
+            "sample_rate": RATE,
+            "hop_samples": 32,
+            "dimensions": 2,
+            "width": 16,
+            "depth": 2,
+            "harmonics": 12,
+            "noise_bands": 6,
+            "release_s": 0.2,
+            "lowest": 40.0,
+            "highest": 80.0,
+            "stretch": [-9.0, 0.0, 0.0, 0.0],
+        },
+        None,
+        "notes",
+    ),
 }
 TRACKS = {name: name.removeprefix("tiny-") for name in MODELS}
 
@@ -167,9 +185,7 @@ def ensemble(stage: Any) -> Any:
     return stage
 
 
-def test_all_seven_play_at_once_under_osc_and_render_bit_equal(
-    ensemble: Any, start: Any, tmp_path: Path
-) -> None:
+def test_all_play_at_once_under_osc_and_render_bit_equal(ensemble: Any, start: Any, tmp_path: Path) -> None:
     take, again = tmp_path / "take", tmp_path / "again"
     live = start("--set", "ensemble", "--record", str(take), "--ahead-ms", "300")
     rng = np.random.default_rng(2)
@@ -179,6 +195,8 @@ def test_all_seven_play_at_once_under_osc_and_render_bit_equal(
         for track in ("wavenet", "samplernn", "diffwave", "wavegrad"):
             live.send(f"/track/{track}/param/temperature", float(rng.uniform(0, 1.2)))
         live.send("/track/wavegan/trigger", float(rng.uniform(0.3, 1.0)))
+        live.send("/track/ddsp/note", float(rng.uniform(45, 70)), float(rng.uniform(0.3, 1.0)))
+        live.send("/track/ddsp/param/bend", float(rng.uniform(-2, 2)))
         live.send("/track/*/pan", float(rng.uniform(-1, 1)))
         time.sleep(0.05)
     live.send("/track/wavenet/param/seed", 11)
