@@ -46,6 +46,7 @@ class ModelSpec:
     clip_frames: int = 0  # a stream is a clip of so many frames; 0: it goes on for ever
     prior: Prior = "normal"  # what latent vectors are drawn from
     notes: NoteSpec | None = None  # what it takes if it plays notes
+    classes: tuple[str, ...] = ()  # kinds of clips that the last latent dimensions choose between, one each
 
     @property
     def chunk_unit(self) -> int:

@@ -28,6 +28,9 @@ class ClipSource(PolySource, Protocol):
     def vector(self, number: int, key: float | None) -> Features:
         """Return the vector drawn for a clip, `[dimensions]`. [render thread]"""
 
+    def completed(self, vector: Features, key: float | None) -> Features:
+        """Return a vector with the class of its clip, `[bands]`. [render thread]"""
+
     def draws(self, number: int, key: float | None) -> Draws:
         """Return the chance of a clip whose model draws. [render thread]"""
 
@@ -57,8 +60,8 @@ class ClipVoice(PolyVoice):
 
     @property
     def dimensions(self) -> int:
-        """Return the length of the model's vectors. [any thread]"""
-        return self.runner.spec.bands
+        """Return the length of the model's vectors, without what chooses a class. [any thread]"""
+        return self.runner.spec.bands - len(self.runner.spec.classes)
 
     def release(self, command: NoteOff) -> None:
         """Fade the clips of a note that ended, if the preset lets them. [render thread]"""
@@ -81,7 +84,7 @@ class ClipVoice(PolyVoice):
         if command.latent is None:
             clip.vector = self.source.vector(clip.number, command.key)
         else:
-            clip.vector = np.array(command.latent, dtype=np.float32)
+            clip.vector = self.source.completed(np.array(command.latent, np.float32), command.key)
         clip.state = self.runner.new_state(1, self.source.draws(clip.number, command.key))
 
     def _computed(self, clip: Clip, out: Audio) -> int:

@@ -52,6 +52,7 @@ class Family:
         clip_frames: For networks whose sound ends by itself: how many frames a clip has.
         prior: What latent vectors are drawn from.
         notes: What networks take that play notes; None for all others.
+        classes: Names of the kinds of clips that the last latent dimensions choose between.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Family:
     clip_frames: Callable[[Any], int] = lambda _: 0
     prior: Callable[[Any], Prior] = lambda _: "normal"
     notes: Callable[[Any], NoteSpec | None] = lambda _: None
+    classes: Callable[[Any], tuple[str, ...]] = lambda _: ()
 
 
 TEMPERATURE = ParamSpec(

@@ -78,6 +78,10 @@ def _prior(hyper: WaveganHyper) -> Prior:
     return hyper.prior
 
 
+def _classes(hyper: WaveganHyper) -> tuple[str, ...]:
+    return hyper.classes
+
+
 def _upsampling(hyper: WaveganHyper, layer: int) -> ConvTranspose:
     kernel, stride, crop = hyper.kernels[layer], hyper.strides[layer], hyper.crops[layer]
     inputs, outputs = hyper.channels[layer], hyper.channels[layer + 1]
@@ -94,5 +98,6 @@ FAMILY = Family(
     tensor_names=tensor_names,
     clip_frames=_clip_frames,
     prior=_prior,
+    classes=_classes,
     options=(precision_option(INT8),),
 )

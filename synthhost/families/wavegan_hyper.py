@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NoReturn
@@ -21,6 +22,8 @@ _MAX_STRIDE = 64
 _MAX_HOP_SAMPLES = 65536
 _MAX_FILTER_TAPS = 65536
 _MAX_NUMBERS = 1 << 29  # weights in all
+_MAX_CLASSES = 128
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class WaveganHyper:
             `kernel - stride - crop`.
         filter_taps: Of the filter behind the network; 0: there is none.
         prior: What latent vectors are drawn from: standard normal, or uniform from -1 to 1.
+        classes: Names of the kinds of clips that the last dimensions of `latent` choose between, one each.
 
     Raises:
         ConfigError: The values describe no network that can be built.
@@ -50,6 +54,7 @@ class WaveganHyper:
     crops: tuple[int, ...]
     filter_taps: int
     prior: Prior
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check("latent", [self.latent], 1, _MAX_LATENT)
@@ -58,6 +63,9 @@ class WaveganHyper:
         _check("filter_taps", [self.filter_taps], 0, _MAX_FILTER_TAPS)
         if self.prior not in PRIORS:
             _refuse(f"prior: {self.prior!r} is none; write one of {', '.join(PRIORS)}")
+        _check("classes", [len(self.classes)], 0, min(self.latent - 1, _MAX_CLASSES))
+        if len(set(self.classes)) < len(self.classes):
+            _refuse(f"classes: {', '.join(self.classes)}: one stands twice")
         self._check_layers()
 
     @property
@@ -72,9 +80,10 @@ class WaveganHyper:
 
     def as_json(self) -> dict[str, Any]:
         """Return a plain mapping that `from_json` reads back."""
-        return {
+        plain = {
             key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
         }
+        return plain if self.classes else {key: plain[key] for key in plain if key != "classes"}
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> WaveganHyper:
@@ -92,6 +101,7 @@ class WaveganHyper:
             crops=_numbers(plain, "crops"),
             filter_taps=_number("filter_taps", _value(plain, "filter_taps")),
             prior=_value(plain, "prior"),
+            classes=_names(plain.get("classes", ())),
         )
 
     def _check_layers(self) -> None:
@@ -147,6 +157,14 @@ def _number(key: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         _refuse(f"{key}: expected a whole number, got {str(value)[:60]!r}")
     return value
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(
+        isinstance(one, str) and _NAME.fullmatch(one) for one in value
+    ):
+        _refuse("classes: expected a list of names of lower-case letters, digits and hyphens")
+    return tuple(value)
 
 
 def _numbers(plain: Mapping[str, Any], key: str) -> tuple[int, ...]:

@@ -386,6 +386,7 @@ def _spec_of(manifest: Manifest, playable: Playable | Script) -> ModelSpec:
         clip_frames=kind.clip_frames(hyper),
         prior=kind.prior(hyper),
         notes=kind.notes(hyper),
+        classes=kind.classes(hyper),
     )
 
 

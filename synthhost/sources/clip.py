@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from synthhost.core.arrays import Features
 from synthhost.core.draws import SeededDraws
+from synthhost.core.drum_map import class_of_key
 from synthhost.core.errors import SourceError
 from synthhost.core.noise import hashes, normals, uniforms
 from synthhost.core.params import ParamSpec
@@ -65,6 +66,7 @@ CLIP_PARAMS: tuple[ParamSpec, ...] = (
 """What every source of clips has beside its dimensions."""
 
 _KEY_STEPS = 1024  # of a fractional key that are told apart
+_PLAIN_KEY = 36.0  # of a trigger that brings none
 _TRIGGERS, _KEYS, _CHANCE = 0, 1, 4  # random streams; each of the first two takes a pair
 
 
@@ -83,11 +85,13 @@ class ClipSource:
                 f"{spec.name} makes no clips of a latent vector of up to {MOST_DIMENSIONS} dimensions. "
                 "Give it another source."
             )
-        hand = (replace(dimension(index), smoothing_ms=0.0) for index in range(spec.bands))
-        self.params = (*CLIP_PARAMS, *hand)
+        self._classes = spec.classes
+        dimensions = spec.bands - len(spec.classes)
+        hand = (replace(dimension(index), smoothing_ms=0.0) for index in range(dimensions))
+        self.params = (*CLIP_PARAMS, *_class_params(spec.classes), *hand)
         self._values = {param.name: param.default for param in self.params}
-        self._dimensions = {f"latent.{index}": index for index in range(spec.bands)}
-        self._hand = np.zeros(spec.bands, dtype=np.float32)
+        self._dimensions = {f"latent.{index}": index for index in range(dimensions)}
+        self._hand = np.zeros(dimensions, dtype=np.float32)
         self._prior = spec.prior
         self._own_seed = seed
 
@@ -107,7 +111,7 @@ class ClipSource:
         return self._values[name]
 
     def vector(self, number: int, key: float | None) -> Features:
-        """Return the vector of a clip, `[dimensions]`: the key's, varied, or the next of the sequence.
+        """Return the vector of a clip, `[bands]`: the key's, varied, or the next of the sequence.
 
         Args:
             number: How many clips the voice began before.
@@ -121,7 +125,18 @@ class ClipSource:
             drawn += (1.0 - varied) * self._drawn(_KEYS, _key_index(key))
         if varied > 0.0:
             drawn += varied * self._drawn(_TRIGGERS, number)
-        return (self._values["reach"] * drawn).astype(np.float32)
+        return self.completed((self._values["reach"] * drawn).astype(np.float32), key)
+
+    def completed(self, vector: Features, key: float | None) -> Features:
+        """Return a latent vector, `[dimensions]`, with the class of its clip, `[bands]`. [render thread]"""
+        count = len(self._classes)
+        if not count:
+            return vector
+        chosen = self._values["class"]
+        if chosen < 0.0:
+            chosen = float(class_of_key(_PLAIN_KEY if key is None else key, self._classes))
+        weights = np.maximum(1.0 - np.abs(np.arange(count) - chosen), 0.0)
+        return np.concatenate((vector, weights.astype(np.float32)))
 
     def draws(self, number: int, key: float | None) -> SeededDraws:
         """Return the chance of a clip whose model draws: the key's, or its own where keys vary.
@@ -134,12 +149,14 @@ class ClipSource:
 
     def write(self, own: Features, out: Features) -> None:
         """Write frames of a clip, `[dimensions, frames]`, from its own vector. [render thread]"""
-        morph = np.float32(self._values["morph"])
-        out[:] = (own + morph * (self._hand - own))[:, None] if morph else own[:, None]
+        morph, size = np.float32(self._values["morph"]), self._hand.shape[0]
+        out[:] = own[:, None]
+        if morph:
+            out[:size] += (morph * (self._hand - own[:size]))[:, None]
 
     def next_frames(self, out: Features) -> None:
-        """Write the hand's vector, `[dimensions, frames]`. [render thread]"""
-        out[:] = self._hand[:, None]
+        """Write the hand's vector, `[bands, frames]`. [render thread]"""
+        out[:] = self.completed(self._hand, None)[:, None]
 
     def push(self, index: int | None, frames: Features) -> None:
         """Ignore frames from outside. [render thread]"""
@@ -159,6 +176,15 @@ class ClipSource:
         if self._prior == "uniform":
             return 2.0 * uniforms(self._seed, stream, first, dimensions) - 1.0
         return normals(self._seed, stream, first, dimensions)
+
+
+def _class_params(classes: tuple[str, ...]) -> tuple[ParamSpec, ...]:
+    """Return the parameter that chooses a class, where there are any."""
+    if not classes:
+        return ()
+    named = ", ".join(f"{index} {name}" for index, name in enumerate(classes))
+    about = f"{named}; between two, some of both; -1: as the key says, by General MIDI's drum map"
+    return (ParamSpec("class", "", -1.0, len(classes) - 1.0, -1.0, about, smoothing_ms=0.0),)
 
 
 def _key_index(key: float) -> int:

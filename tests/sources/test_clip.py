@@ -119,3 +119,39 @@ def test_a_model_that_makes_no_such_clips_is_refused(change: dict[str, int], wor
 def test_a_model_of_clips_plays_no_other_source(kind: str) -> None:
     with pytest.raises(SourceError, match=f"plays no {kind}. Give it a source of kind 'clip'"):
         make_source(kind, SPEC)
+
+
+CLASSED = replace(SPEC, bands=SPEC.bands + 3, classes=("kick", "snare", "tom"))
+
+
+@pytest.mark.parametrize(
+    ("key", "chosen", "weights"),
+    [
+        (36.0, -1.0, [1, 0, 0]),
+        (38.0, -1.0, [0, 1, 0]),
+        (38.0, 2.0, [0, 0, 1]),
+        (None, -1.0, [1, 0, 0]),
+        (38.0, 0.25, [0.75, 0.25, 0]),
+    ],
+)
+def test_a_class_is_the_keys_or_the_one_that_is_asked_for(
+    key: float | None, chosen: float, weights: list[float]
+) -> None:
+    source, plain = ClipSource(CLASSED, 3), ClipSource(SPEC, 3)
+    source.set_param("class", chosen)
+    vector = source.vector(5, key)
+    np.testing.assert_allclose(vector[SPEC.bands :], weights)
+    np.testing.assert_array_equal(vector[: SPEC.bands], plain.vector(5, key))
+
+
+def test_a_morph_moves_the_vector_and_leaves_the_class() -> None:
+    source = ClipSource(CLASSED, 3)
+    source.set_param("morph", 1.0)
+    source.set_param("latent.0", 2.5)
+    own = source.vector(0, 38.0)
+    out = np.empty((CLASSED.bands, 2), np.float32)
+    source.write(own, out)
+    assert out[0].tolist() == [2.5, 2.5]
+    np.testing.assert_array_equal(out[SPEC.bands :, 0], [0, 1, 0])
+    assert "latent.0" in {param.name for param in source.params}
+    assert f"latent.{SPEC.bands}" not in {param.name for param in source.params}
