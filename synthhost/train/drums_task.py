@@ -1,0 +1,197 @@
+"""Drums: WaveGAN's generator, learned as the decoder of a variational autoencoder (Kingma, Welling 2014).
+
+An encoder says where in a normal latent space a hit lies; the generator makes it again from there and from
+its kind. So every hit of the material has its place, what lies between is heard too, and a step costs a tenth
+of a game against critics, which would learn a small material by heart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import AdamW, Optimizer
+
+from synthhost.checkpoints.layout import ReadModel
+from synthhost.core.errors import ConfigError
+from synthhost.families import wavegan
+from synthhost.families.wavegan_hyper import WaveganHyper
+from synthhost.schema.recipe import Recipe
+from synthhost.train import spread
+from synthhost.train.draws import rng_of
+from synthhost.train.drum_material import DrumMaterial, Hits, drum_hits
+from synthhost.train.pictures import spectrogram
+from synthhost.train.stft_losses import multi_resolution_loss
+from synthhost.train.task import Batch
+
+_FFT_SIZES = (128, 512, 2048)
+_MOST_SHIFT_KEYS = 3.0
+_SHOWN = 4  # hits of every kind
+
+
+class Encoder(nn.Module):
+    """From a hit's log spectrogram and kind to the mean and log variance of its place."""
+
+    def __init__(self, latent: int, classes: int, width: int) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(
+            nn.Conv2d(inputs, outputs, 3, stride=2, padding=1)
+            for inputs, outputs in (
+                (1, width),
+                (width, 2 * width),
+                (2 * width, 4 * width),
+                (4 * width, 4 * width),
+            )
+        )
+        self.hidden = nn.Linear(16 * width + classes, 128)
+        self.last = nn.Linear(128, 2 * latent)
+        self.register_buffer("window", torch.hann_window(512), persistent=False)
+
+    window: Tensor
+
+    def forward(self, sound: Tensor, kinds: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log variance, `[batch, latent]`, of sounds `[batch, samples]`, kinds one-hot."""
+        spectrum = torch.stft(sound, 512, 128, window=self.window, return_complex=True).abs()
+        x = torch.log(spectrum[:, None, 1:] + 1e-3)
+        for conv in self.convs:
+            x = F.leaky_relu(conv(x), 0.2)
+        pooled = F.adaptive_avg_pool2d(x, (2, 2)).flatten(1)
+        mean, variance = self.last(F.leaky_relu(self.hidden(torch.cat((pooled, kinds), 1)), 0.2)).chunk(2, 1)
+        return mean, variance.clamp(-8.0, 4.0)
+
+
+class DrumsTask:
+    """Learns drums."""
+
+    def __init__(
+        self, recipe: Recipe, device: str, cache: Path, say: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._recipe = recipe
+        self._device = device
+        self.material = DrumMaterial.from_json(recipe.material)
+        classes = list(self.material.classes)
+        try:
+            self._rate = int(recipe.hyper["sample_rate"])
+            self._kl = float(recipe.settings.get("kl", 0.02))
+            plain = {key: value for key, value in recipe.hyper.items() if key != "sample_rate"}
+            plain["latent"] = int(plain["latent"]) + len(classes)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigError(f"hyper, settings: {type(error).__name__}: {error}.") from error
+        self._hyper = WaveganHyper.from_json({**plain, "prior": "normal", "classes": classes})
+        self._latent = self._hyper.latent - len(classes)
+        samples = self._hyper.positions * self._hyper.hop_samples
+        self.hits: Hits = drum_hits(self.material, self._rate, samples, cache, say)
+        self._learned = [
+            np.flatnonzero((self.hits.kinds == kind) & ~self.hits.held_out) for kind in range(len(classes))
+        ]
+        torch.manual_seed(recipe.seed)
+        generator = wavegan.build(self._hyper).to(device)
+        encoder = Encoder(self._latent, len(classes), 16).to(device)
+        self.networks: Mapping[str, nn.Module] = {"generator": generator, "encoder": encoder}
+        self._generator, self._encoder = (spread.shared(one, device) for one in (generator, encoder))
+        parameters = [*generator.parameters(), *encoder.parameters()]
+        self.optimisers: Mapping[str, Optimizer] = {
+            "both": AdamW(parameters, lr=recipe.learning_rate, betas=(0.8, 0.99))
+        }
+        self._parameters = parameters
+
+    def draw(self, step: int) -> Batch:
+        """Return hits of all kinds alike, some resampled or mixed with others of their kind."""
+        rng = rng_of(self._recipe.seed, step)
+        kinds = rng.integers(0, len(self._learned), self._recipe.batch)
+        sounds = np.stack([self._varied(kind, rng) for kind in kinds])
+        noise = rng.standard_normal((self._recipe.batch, self._latent)).astype(np.float32)
+        return {
+            "sounds": sounds,
+            "kinds": np.eye(len(self._learned), dtype=np.float32)[kinds],
+            "noise": noise,
+        }
+
+    def learn(self, batch: Mapping[str, Tensor], step: int) -> dict[str, float]:
+        """Make hits again from where they lie, and keep places near a normal distribution."""
+        optimiser = self.optimisers["both"]
+        mean, variance = self._encoder(batch["sounds"], batch["kinds"])
+        place = mean + torch.exp(0.5 * variance) * batch["noise"]
+        made = self._made(self._generator, place, batch["kinds"])
+        spectral = multi_resolution_loss(made, batch["sounds"], _FFT_SIZES)
+        near = 0.5 * (mean.square() + variance.exp() - 1.0 - variance).sum(1).mean()
+        course = (_course(made) - _course(batch["sounds"])).abs().mean()
+        optimiser.zero_grad(set_to_none=True)
+        (spectral + course + self._kl * near).backward()
+        nn.utils.clip_grad_norm_(self._parameters, self._recipe.most_gradient)
+        optimiser.step()
+        return {
+            "spectral": float(spectral.detach()),
+            "kl": float(near.detach()),
+            "course": float(course.detach()),
+        }
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, float]:
+        """Return how well hits held out are made again, and those learned from."""
+        found = {}
+        for name, held_out in (("held_out", True), ("learned", False)):
+            places = np.flatnonzero(self.hits.held_out == held_out)[:128]
+            sounds = torch.from_numpy(self.hits.sounds[places]).to(self._device)
+            kinds = torch.eye(len(self._learned), device=self._device)[self.hits.kinds[places]]
+            mean, _ = self.networks["encoder"](sounds, kinds)
+            made = self._made(self.networks["generator"], mean, kinds)
+            found[name] = float(multi_resolution_loss(made, sounds, _FFT_SIZES))
+        return found
+
+    @torch.no_grad()
+    def show(self, folder: Path) -> None:
+        """Write hits of every kind from places drawn by chance, with a picture."""
+        rng = np.random.default_rng(self._recipe.seed)
+        count = len(self._learned)
+        places = torch.from_numpy(rng.standard_normal((count * _SHOWN, self._latent)).astype(np.float32))
+        kinds = torch.eye(count).repeat_interleave(_SHOWN, 0)
+        made = self._made(self.networks["generator"], places.to(self._device), kinds.to(self._device))
+        sound = made.cpu().numpy().ravel()
+        soundfile.write(folder / "drums.wav", sound, self._rate, subtype="PCM_16")
+        spectrogram(sound, self._rate, folder / "drums.png", ", ".join(self.material.classes))
+
+    def finish(self, folder: Path) -> None:
+        """Nothing lies beside the model."""
+
+    def model(self) -> ReadModel:
+        """Return the generator."""
+        layers = wavegan.named_layers(self.networks["generator"])  # type: ignore[arg-type]
+        tensors = {
+            f"{name}.{leaf}": tensor.detach().clone().to(torch.float32)
+            for name, layer in layers.items()
+            for leaf, tensor in layer.named_parameters()
+        }
+        return ReadModel("synthhost", "wavegan", self._hyper.as_json(), None, tensors, self._rate)
+
+    def _made(self, generator: nn.Module, place: Tensor, kinds: Tensor) -> Tensor:
+        """Return hits, `[batch, samples]`."""
+        vector = torch.cat((place, kinds), 1)[:, :, None].expand(-1, -1, self._hyper.positions)
+        sound: Tensor = generator(vector)
+        return sound[:, 0]
+
+    def _varied(self, kind: int, rng: np.random.Generator) -> Any:
+        """Return one hit of a kind, changed a little."""
+        hit = self.hits.sounds[rng.choice(self._learned[kind])]
+        if rng.random() < 0.3:
+            other = self.hits.sounds[rng.choice(self._learned[kind])]
+            hit = hit + rng.uniform(0.2, 0.8) * other
+        shift = rng.uniform(-_MOST_SHIFT_KEYS, _MOST_SHIFT_KEYS) if rng.random() < 0.5 else 0.0
+        if shift:
+            size = hit.shape[0]
+            places = np.arange(size) * 2.0 ** (shift / 12.0)
+            hit = np.interp(places, np.arange(size), hit, right=0.0)
+        peak = float(np.abs(hit).max())
+        return np.asarray(hit / max(peak, 1e-6) * 0.9, dtype=np.float32)
+
+
+def _course(sound: Tensor) -> Tensor:
+    """Return the level's course in nats, `[batch, pieces]`, of 128 samples each."""
+    pieces = sound[:, : sound.shape[1] // 128 * 128].reshape(sound.shape[0], -1, 128)
+    return 0.5 * torch.log(pieces.square().mean(2) + 1e-7)

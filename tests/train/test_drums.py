@@ -1,0 +1,133 @@
+"""Hits are brought to one form without copies, and drums learn what they are given, each kind its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from synthhost.checkpoints.package import Origin, save_package
+from synthhost.core.errors import ConfigError, TrainingError
+from synthhost.library.shelves import load_model
+from synthhost.schema.recipe import Recipe
+from synthhost.train import drum_material
+from synthhost.train.drum_material import DrumMaterial, drum_hits, shaped
+from synthhost.train.drums_task import DrumsTask
+from synthhost.train.loop import Place, train
+
+RATE, SAMPLES = 8000, 2048
+PLAIN: dict[str, Any] = {
+    "synthhost": "recipe/1",
+    "name": "small-drums",
+    "task": "drums",
+    "hyper": {
+        "sample_rate": RATE,
+        "latent": 3,
+        "positions": 8,
+        "channels": [32, 16, 8, 1],
+        "kernels": [16, 16, 8],
+        "strides": [8, 8, 4],
+        "crops": [4, 4, 2],
+        "filter_taps": 0,
+    },
+    "material": {
+        "classes": ["kick", "closed-hat"],
+        "kits": [0],
+        "velocities": [100],
+        "held_out_every": 5,
+    },
+    "settings": {"kl": 0.01},
+    "steps": 60,
+    "batch": 8,
+    "learning_rate": 0.003,
+    "save_steps": 30,
+    "show_steps": 1000,
+}
+
+
+def fake_hits(material: DrumMaterial, sample_rate: int, _cache: Path) -> Iterator[tuple[str, Any]]:
+    """Yield kicks that are low sines and hats that are high noise, each twice over."""
+    times = np.arange(SAMPLES) / sample_rate
+    for number in range(12):
+        rng = np.random.default_rng(number)
+        low = np.sin(2 * np.pi * (60 + 8 * number) * times) * np.exp(-times / (0.03 + 0.006 * number))
+        high = np.diff(rng.standard_normal(SAMPLES + 1)) * np.exp(-times / (0.01 + 0.002 * number))
+        for level in (0.5, 0.25):
+            yield "kick", (level * low).astype(np.float32)
+            yield "closed-hat", (level * high).astype(np.float32)
+
+
+@pytest.fixture
+def material(monkeypatch: pytest.MonkeyPatch) -> DrumMaterial:
+    monkeypatch.setattr(drum_material, "played_hits", fake_hits)
+    return DrumMaterial.from_json(PLAIN["material"])
+
+
+def test_copies_are_left_out_and_some_are_held_out(material: DrumMaterial, tmp_path: Path) -> None:
+    hits = drum_hits(material, RATE, SAMPLES, tmp_path)
+    assert hits.sounds.shape[1] == SAMPLES
+    assert np.bincount(hits.kinds)[1] == 12, "each hat once, though it came at two levels"
+    assert 4 <= np.bincount(hits.kinds)[0] <= 12
+    assert 0 < hits.held_out.sum() < hits.kinds.size / 3
+    again = drum_hits(material, RATE, SAMPLES, tmp_path)
+    np.testing.assert_array_equal(again.sounds, hits.sounds)
+
+
+def test_a_hit_begins_at_once_peaks_at_one_and_ends_in_silence() -> None:
+    late = np.zeros(3000, np.float32)
+    late[700:] = 0.1
+    out = shaped(late, 1000)
+    assert np.abs(out).max() == 1.0
+    assert np.flatnonzero(out)[0] <= 8
+    assert abs(out[-1]) < 1e-6
+    assert not shaped(np.zeros(100, np.float32), 50).any()
+
+
+def test_a_kind_with_too_few_hits_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(drum_material, "played_hits", lambda *_: iter([("kick", np.ones(100, np.float32))]))
+    with pytest.raises(TrainingError, match="too few hits of kick, closed-hat"):
+        drum_hits(DrumMaterial.from_json(PLAIN["material"]), RATE, SAMPLES, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"classes": ["gong"]}, {"classes": []}, {"held_out_every": 1}, {"kits": 3}]
+)
+def test_a_material_that_says_nothing_playable_is_refused(changed: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="material"):
+        DrumMaterial.from_json({**PLAIN["material"], **changed})
+
+
+@pytest.mark.usefixtures("material")
+def test_each_kind_learns_its_own_and_the_model_plays_clips(tmp_path: Path) -> None:
+    recipe = Recipe.from_json(PLAIN, "test")
+    task = DrumsTask(recipe, "cpu", tmp_path / "cache")
+
+    class Kept:
+        losses: tuple[float, ...] = ()
+
+        def begin(self, step: int, steps: int) -> None:
+            pass
+
+        def learned(self, step: int, losses: dict[str, float]) -> None:
+            self.losses = (*self.losses, losses["spectral"])
+
+        def evaluated(self, step: int, measures: dict[str, float]) -> None:
+            pass
+
+    kept = Kept()
+    task.show = lambda folder: None  # type: ignore[method-assign]
+    assert train(task, recipe, Place(tmp_path / "run", workers=0), kept)
+    assert np.mean(kept.losses[-10:]) < 0.8 * np.mean(kept.losses[:5])
+    folder = save_package(task.model(), Origin("small-drums", "CC0-1.0", "made up"), tmp_path / "small-drums")
+    model = load_model(folder)
+    assert model.spec.classes == ("kick", "closed-hat")
+    middles = []
+    for kind in ([1.0, 0.0], [0.0, 1.0]):
+        sound = model.render(latent=[0.0, 0.0, 0.0, *kind])
+        assert sound.shape == (SAMPLES,)
+        power = np.abs(np.fft.rfft(sound)) ** 2
+        middles.append(float((np.fft.rfftfreq(SAMPLES, 1 / RATE) * power).sum() / power.sum()))
+    assert middles[1] > 1.5 * middles[0]
