@@ -43,7 +43,7 @@ class StepCost:
     @property
     def tail_name(self) -> str:
         """Return what `tail_seconds` is: "p99.9", or the longest of so many steps."""
-        return "p99.9" if self.steps >= TAIL_STEPS else f"the longest of {self.steps}"
+        return "p99.9" if self.steps >= TAIL_STEPS else f"the longest of {self.steps} steps"
 
     def rules_out(self, chunk_frames: int) -> bool:
         """Tell whether steps of so many frames cannot keep up either, even if their number cost nothing."""

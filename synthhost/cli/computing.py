@@ -8,7 +8,9 @@ import typer
 
 BackendOption: TypeAlias = Annotated[
     str | None,
-    typer.Option(help="native or torch, which is met or refused; auto takes what is faster here."),
+    typer.Option(
+        help="native or torch, which is met or refused; auto takes native where it can, live the faster of both."
+    ),
 ]
 ModelDeviceOption: TypeAlias = Annotated[
     str | None,

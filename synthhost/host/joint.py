@@ -33,7 +33,7 @@ class JointSteps:
                 return "voices of it step together"
             known[chunk_frames] = joint_gain(runner, chunk_frames)
         gain = known[chunk_frames]
-        return f"voices of it step together, two {gain:.2g} times cheaper" if gain >= _WORTH else None
+        return f"voices of it step together, two {gain:.2f} times cheaper" if gain >= _WORTH else None
 
 
 def alone(_runner: Runner, _chunk_frames: int) -> str | None:

@@ -103,7 +103,7 @@ def test_timing_tails_is_bounded_though_none_fits(monkeypatch: pytest.MonkeyPatc
 
 def test_a_tail_is_named_after_how_many_steps_were_timed() -> None:
     assert StepCost(1, 0.001, 0.002, 0.01, 0.003, 1000).tail_name == "p99.9"
-    assert StepCost(1, 0.001, 0.002, 0.01, 0.003, 38).tail_name == "the longest of 38"
+    assert StepCost(1, 0.001, 0.002, 0.01, 0.003, 38).tail_name == "the longest of 38 steps"
     assert StepCost(1, 0.001, 0.002, 0.01).tail_seconds == 0.002  # remembered from before tails were timed
 
 

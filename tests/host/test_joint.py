@@ -145,7 +145,7 @@ def test_what_joint_steps_save_is_measured_once_and_before_the_show(
     playing = [False]
     steps = JointSteps(lambda: playing[0])
     assert [steps.told(runner, 1) for _ in range(2)] == [
-        "voices of it step together, two 1.4 times cheaper"
+        "voices of it step together, two 1.40 times cheaper"
     ] * 2
     assert steps.told(runner, 2) is None
     playing[0] = True
