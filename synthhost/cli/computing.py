@@ -9,7 +9,7 @@ import typer
 BackendOption: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        help="native or torch, which is met or refused; auto takes native where it can, live the faster of both."
+        help="native or torch, which is met or refused; auto takes native where it can, live the faster one."
     ),
 ]
 ModelDeviceOption: TypeAlias = Annotated[
