@@ -60,7 +60,8 @@ def command(
         if not done:
             console.print(f"Stopped. The same command goes on from here; its state is in {folder}.")
             return
-        console.print(f"The model is in {_kept(task, read, folder)}. Play it: --model takes that folder.")
+        kept = _kept(task, read, folder)
+        console.print(f"The model is in {kept}. Presets play it by that path; synthhost certify measures it.")
 
 
 def find_recipe(name_or_path: str) -> Path:

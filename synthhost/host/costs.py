@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import platform
 from dataclasses import asdict
@@ -65,9 +66,10 @@ class CostBook:
         """Return how many ms ahead of the sink were used at most in earlier shows, or None."""
         plain = self._read().get(_LEAD, {})
         try:
-            return float(plain["used_ms"])
+            used_ms = float(plain["used_ms"])
         except (KeyError, TypeError, ValueError):
             return None
+        return used_ms if 0.0 <= used_ms < math.inf else None
 
     def keep_lead(self, used_ms: float) -> None:
         """Remember how many ms ahead of the sink were used; as `keep`."""

@@ -174,9 +174,8 @@ class Model:
         Args:
             key: In semitones, 60 being middle C; fractions are heard.
             velocity: 0 to 1.
-            held_s: Until it ends.
+            held_s: Until it ends, after which it is heard for `after_s`; None: for all of its release.
             timbre: A point, `[dimensions]`; None: the middle of them all.
-            after_s: Heard after its end; None: all of its release.
 
         Raises:
             FeatureError: The model plays no notes, or a number is out of range.

@@ -34,7 +34,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch, costs: Costs, share: float = 0.75, *
     monkeypatch.setattr(chunking, "running_state", lambda _runner, _chunk_frames: None)
     monkeypatch.setattr(chunking, "cost_per_step", costs)
     unit = fixed.pop("unit", 1)
-    runner: Any = SimpleNamespace(spec=SimpleNamespace(chunk_unit=unit, clip_frames=0))
+    runner: Any = SimpleNamespace(spec=SimpleNamespace(chunk_unit=unit, clip_frames=0, notes=None))
     return choose_chunk(runner, share, **fixed)
 
 
@@ -130,7 +130,7 @@ def test_measuring_is_bounded(monkeypatch: pytest.MonkeyPatch, step_s: float) ->
     costs = Costs(step_s, 0.0)
     monkeypatch.setattr(chunking, "running_state", lambda _runner, _chunk_frames: None)
     monkeypatch.setattr(chunking, "cost_per_step", costs)
-    runner: Any = SimpleNamespace(spec=SimpleNamespace(clip_frames=0))
+    runner: Any = SimpleNamespace(spec=SimpleNamespace(clip_frames=0, notes=None))
     measure(runner, 1)
     assert costs.asked[0] == (1, 3)
     assert 5 <= costs.asked[1][1] <= 60

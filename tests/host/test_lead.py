@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import pytest
 
+from synthhost.host.costs import CostBook
 from synthhost.host.lead import FIRST_HOLD_S, HOLD_S, LONGEST_MS, UNKNOWN_MS, Lead
 
 BLOCK_MS = 5.0
@@ -68,6 +71,18 @@ def test_what_a_show_needed_is_known_to_the_next_and_forgotten_by_and_by() -> No
     assert again.ahead_ms == 95.0
     again.play(FIRST_HOLD_S + 1.0, 10.0)
     assert again.remembered == [pytest.approx(42.0)]
+
+
+@pytest.mark.parametrize(
+    "kept", ["NaN", "[]", "{}", '{"used_ms": null}', '{"used_ms": "NaN"}', '{"used_ms": -3}']
+)
+def test_what_is_no_length_is_not_remembered(tmp_path: Path, kept: str) -> None:
+    book = CostBook(tmp_path / "costs.json")
+    book.keep_lead(12.5)
+    assert book.find_lead() == 12.5
+    (name,) = json.loads((tmp_path / "costs.json").read_text())
+    (tmp_path / "costs.json").write_text(f'{{"{name}": {kept}}}')
+    assert book.find_lead() is None
 
 
 def test_it_is_never_shorter_than_the_models_need_and_longer_at_once_when_they_need_more() -> None:
