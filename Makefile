@@ -45,7 +45,7 @@ sanitize: setup
 	@SYNTHHOST_EXTENSIONS=build/sanitize ASAN_OPTIONS=detect_leaks=0 \
 	  LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
 	  $(BIN)/pytest tests/native tests/backends/test_native_runner.py tests/backends/test_int8.py \
-	  tests/backends/test_threads.py --timeout 1200 $(ARGS)
+	  tests/backends/test_threads.py tests/families/test_ddsp.py --timeout 1200 $(ARGS)
 
 # The executor compiled for 64-bit ARM and run by an emulator.
 arm: setup

@@ -63,8 +63,8 @@ def test_measuring_can_be_left_for_later(checkpoint: Path, tmp_path: Path) -> No
 
 
 def test_what_is_no_checkpoint_is_refused_with_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("not a model")
-    answer = CliRunner().invoke(make_app("import"), ["import", str(tmp_path / "notes.txt")])
+    (tmp_path / "letter.txt").write_text("not a model")
+    answer = CliRunner().invoke(make_app("import"), ["import", str(tmp_path / "letter.txt")])
     assert answer.exit_code != 0
     assert "text file" in answer.output + str(answer.exception)
 

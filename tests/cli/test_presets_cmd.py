@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from synthhost.cli.presets_cmd import app, problems_of
 from synthhost.families.registry import family
 from synthhost.library.published import PUBLISHED
-from synthhost.library.shelves import import_model
+from synthhost.library.shelves import import_model, shelves
 from synthhost.schema.preset import PlacedPreset
 from synthhost.schema.preset_library import PresetLibrary
 
@@ -197,7 +197,8 @@ def test_a_shipped_preset_or_set_can_be_played(file: Path) -> None:
     placed = library.load_any(str(file))
     presets = [placed] if isinstance(placed, PlacedPreset) else library.presets_of(placed).values()
     assert problems_of(str(file), library) == []
-    assert {preset.preset.model for preset in presets} <= set(PUBLISHED)
+    shipped = {model.name for model in shelves()[0].models()}
+    assert {preset.preset.model for preset in presets} <= {*PUBLISHED, *shipped}
 
 
 @pytest.mark.parametrize("file", SHIPPED_FILES, ids=lambda file: file.stem)
