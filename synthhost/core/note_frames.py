@@ -189,15 +189,32 @@ class NoteLine:
         return float(np.exp(min(logarithm + float(np.dot(dimensions, timbre)), 0.0)))
 
 
+def whole_note(
+    line: NoteLine, timbre: Features, held: int, after: int, bend: NDArray[np.float64] | None = None
+) -> Features:
+    """Return all frames of a note, `[bands, frames]`.
+
+    Args:
+        line: At its start.
+        timbre: `[dimensions]`.
+        held: Frames that it is held.
+        after: Frames after its end.
+        bend: Added to the key, in semitones, `[held]`; its last value stays. None: nothing.
+    """
+    bend = np.zeros(held) if bend is None else bend
+    points = np.repeat(np.asarray(timbre, np.float32)[:, None], held + after, 1)
+    out = np.zeros((line.spec.bands, held + after), np.float32)
+    line.write(out[:, :held], points[:, :held], bend=bend)
+    if after:
+        line.release()
+        line.write(out[:, held:], points[:, held:], bend=bend[-1])
+    return out
+
+
 def measuring_frames(spec: NoteSpec, sample_rate: int, hop_samples: int, frames: int) -> Features:
     """Return a low note that bends and ends, `[bands, frames]`: what a model of notes is measured with."""
     line = NoteLine(spec, sample_rate, hop_samples)
     line.begin(max(spec.lowest, min(48.0, spec.highest)), 0.8, place=1000)
-    out = np.zeros((spec.bands, frames), np.float32)
-    timbre = np.zeros((spec.dimensions, frames), np.float32)
     held = max(2 * frames // 3, 1)
-    line.write(out[:, :held], timbre[:, :held], bend=np.linspace(0.0, 2.0, held))
-    if held < frames:
-        line.release()
-        line.write(out[:, held:], timbre[:, held:], bend=2.0)
-    return out
+    timbre = np.zeros(spec.dimensions, np.float32)
+    return whole_note(line, timbre, held, frames - held, np.linspace(0.0, 2.0, held))

@@ -12,12 +12,12 @@ import numpy as np
 
 from synthhost.core.arrays import Audio, Features
 from synthhost.core.messages import NoteOff, Trigger
-from synthhost.core.note_frames import NoteLine
+from synthhost.core.note_frames import GAIN, NoteLine
 from synthhost.core.seams import Effects, Runner
 from synthhost.engine.clip import Clip, ClipConverter
 from synthhost.engine.poly_voice import PolySource, PolyVoice
 
-_SILENCE = 1e-5  # of full scale: what stays below it is over
+_SILENCE = 1e-5  # of full scale at a level of 0 dB: what stays below it is over
 _SILENT_S = 0.25  # for so long
 _REHEARSED_FRAMES = 16
 
@@ -116,7 +116,8 @@ class NoteVoice(PolyVoice):
         written = self.runner.step(frames, clip.state, out[None])
         clip.frames_made += count
         clip.made_samples += written
-        quiet = written and max(-float(out[:written].min()), float(out[:written].max())) < _SILENCE
+        peak = max(-float(out[:written].min()), float(out[:written].max())) if written else 1.0
+        quiet = peak < _SILENCE * min(float(frames[0, GAIN].max()), 1.0)  # hands may raise it again
         clip.silent_frames = clip.silent_frames + count if quiet else 0
         return written
 

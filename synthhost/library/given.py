@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from synthhost.core.arrays import Audio, Features
 from synthhost.core.errors import FeatureError
-from synthhost.core.note_frames import NoteLine
+from synthhost.core.note_frames import NoteLine, whole_note
 from synthhost.core.specs import ModelSpec
 from synthhost.library.numbers import finite, float32_array, whole
 
@@ -106,13 +106,7 @@ def note_features(
     line.begin(key, velocity)
     rate = spec.sample_rate / spec.hop_samples
     held, after = max(round(held_s * rate), 1), round(after_s * rate)
-    frames = np.zeros((spec.bands, held + after), np.float32)
-    point = np.asarray(point, np.float32)[:, None]
-    line.write(frames[:, :held], np.repeat(point, held, 1))
-    if after:
-        line.release()
-        line.write(frames[:, held:], np.repeat(point, after, 1))
-    return frames
+    return whole_note(line, np.asarray(point, np.float32), held, after)
 
 
 def mixed_to_mono(audio: Audio) -> Audio:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthhost.core.arrays import Audio, Features
-from synthhost.core.note_frames import NoteLine, NoteSpec, key_hz
+from synthhost.core.note_frames import NoteLine, NoteSpec, key_hz, whole_note
 from synthhost.train.distances import (
     PitchTracker,
     is_trackable,
@@ -123,12 +123,7 @@ class Instrument:
         line = NoteLine(self.spec, self.sample_rate, self.hop_samples)
         line.begin(key, velocity)
         held, after = (round(seconds * self.sample_rate / self.hop_samples) for seconds in (held_s, after_s))
-        out = np.zeros((self.spec.bands, held + after), np.float32)
-        line.write(out[:, :held], np.repeat(timbre[:, None], held, 1))
-        if after:
-            line.release()
-            line.write(out[:, held:], np.repeat(timbre[:, None], after, 1))
-        return out
+        return whole_note(line, timbre, held, after)
 
 
 def measure_notes(

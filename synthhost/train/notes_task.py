@@ -20,7 +20,7 @@ from torch.optim import AdamW, Optimizer
 
 from synthhost.checkpoints.layout import ReadModel
 from synthhost.core.errors import ConfigError
-from synthhost.core.note_frames import NoteLine
+from synthhost.core.note_frames import NoteLine, whole_note
 from synthhost.families import ddsp
 from synthhost.families.ddsp_hyper import DdspHyper
 from synthhost.schema.recipe import Recipe
@@ -215,8 +215,4 @@ def phrase(hyper: DdspHyper, timbre: Any, key: float, velocity: float) -> Any:
     line.begin(key, velocity)
     count = int(_SHOWN_S * hyper.sample_rate / hyper.hop_samples)
     held = int(_SHOWN_HELD_S * hyper.sample_rate / hyper.hop_samples)
-    frames = np.zeros((hyper.bands, count), np.float32)
-    line.write(frames[:, :held], np.repeat(timbre[:, None], held, 1))
-    line.release()
-    line.write(frames[:, held:], np.repeat(timbre[:, None], count - held, 1))
-    return frames
+    return whole_note(line, timbre, held, count - held)

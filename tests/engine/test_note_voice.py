@@ -27,14 +27,14 @@ HYPER = DdspHyper(RATE, HOP, 2, 8, 1, 6, 4, RELEASE_S, 30.0, 90.0, (-9.0, 0.0, 0
 Script = list[tuple[int, Any]]
 
 
-def network() -> Any:
-    """Return a network whose fundamental is its loudest harmonic."""
+def network(fundamental: float = 1.0) -> Any:
+    """Return a network whose fundamental is as loud, in nats, and its loudest harmonic."""
     torch.manual_seed(0)
     made = ddsp.build(HYPER).eval()
     with torch.no_grad():
         for layer in ddsp.named_layers(made).values():
             layer.bias.fill_(-2.0)
-        ddsp.named_layers(made)["levels"].bias[0] = 1.0  # the fundamental
+        ddsp.named_layers(made)["levels"].bias[0] = fundamental
     return made
 
 
@@ -114,6 +114,19 @@ def test_a_note_ends_as_its_model_says_and_its_place_is_free_again(runner: Torch
     assert np.abs(sound[400:440]).max() > 0.0
     assert not sound[over:].any()
     assert not voice.clips
+
+
+def test_a_held_note_that_was_turned_down_can_be_raised_again() -> None:
+    spec = ModelSpec("n", "ddsp", RATE, HOP, HYPER.bands, 0, 2, None, "0" * 64, notes=HYPER.notes)
+    soft = network(-5.5)
+    with torch.no_grad():
+        levels = ddsp.named_layers(soft)["levels"]
+        levels.weight.zero_()
+        levels.bias[1:] = -12.0
+    voice = voice_of(TorchRunner(spec, soft), level=-60.0)
+    sound = played(voice, [(0, struck()), (6000, ("level", 0.0))], [100], 8000)
+    assert 0.0 < np.abs(sound[:6000]).max() < 1e-5
+    assert np.abs(sound[7000:]).max() > 1e-3
 
 
 def test_a_bend_moves_notes_that_sound(runner: TorchRunner) -> None:
