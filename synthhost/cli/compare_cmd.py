@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
@@ -75,13 +76,14 @@ def _table(found: dict[str, Likeness], factors: dict[str, float]) -> Table:
         "peak",
         "x time",
     ):
-        table.add_column(head, justify="left" if head == "model" else "right")
+        named = head == "model"
+        table.add_column(head, justify="left" if named else "right", overflow="fold", no_wrap=not named)
     for name, one in found.items():
         table.add_row(
             name,
             f"{one.log_mel:.2f}",
             f"{one.spectral_db:.1f}",
-            f"{one.median_cents:.1f}",
+            "–" if math.isnan(one.median_cents) else f"{one.median_cents:.1f}",  # nowhere pitched
             f"{100 * one.near:.0f}",
             f"{one.comb_db:+.1f}",
             f"{one.level_db:+.1f}",
