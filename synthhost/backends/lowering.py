@@ -17,6 +17,7 @@ from synthhost.streaming.channels import Affine, Channels, Offset, Standardise
 from synthhost.streaming.conv import Conv
 from synthhost.streaming.edges import Lead, Tail
 from synthhost.streaming.gates import Gate
+from synthhost.streaming.excitation import FixedLevels
 from synthhost.streaming.graph import Add, Concat, Graph, Join
 from synthhost.streaming.interpolation import Decimate, Interpolate
 from synthhost.streaming.joins import AddChannels, Beside, Modulate, Weigh
@@ -323,6 +324,16 @@ def _(block: Oscillators, x: Value, to: Lowering) -> Value:
         lengths=block.lengths,
         middles=block.middles_hz,
     )
+
+
+@lower.register
+def _(block: FixedLevels, x: Value, to: Lowering) -> Value:
+    own = to.add(ops.AffineOp, to.channels[x], x, weight=_array(block.weight), bias=_array(block.bias))
+    count = block.levels.shape[0]
+    nothing = np.zeros((count, to.channels[x], 1), np.float32)
+    bias = _array(block.levels)
+    levels = to.add(ops.ConvOp, count, own, weight=nothing, bias=bias, dilation=1, left=0, right=0)
+    return to.add(ops.ConcatOp, to.channels[x] + count, own, levels)
 
 
 @lower.register

@@ -35,6 +35,10 @@ TOLD_CHANNELS = _OF_KEY + _OF_VELOCITY + len(_AGE_DECAYS_S) + len(_RELEASE_DECAY
 """Channels that the network hears of a note, without the timbre."""
 
 
+HANDS = ("level", "brightness", "air")
+"""What can be done to a note beside its pitch and timbre: gain, tilt and air."""
+
+
 @dataclass(frozen=True, slots=True)
 class NoteSpec:
     """What a model that plays notes takes.
@@ -46,6 +50,9 @@ class NoteSpec:
         highest: Of these keys.
         stretch: What gives the logarithm of a note's stretch: a constant, what each octave above key 60 adds,
             and what each dimension of the timbre adds.
+        voices: Notes that sound at once where nothing else is said; so many are reckoned with.
+        hands: Which of `HANDS` can be done to its notes.
+        own_gain: Whether it follows the gain itself; else what plays it makes the sound louder.
     """
 
     dimensions: int
@@ -53,6 +60,9 @@ class NoteSpec:
     lowest: float
     highest: float
     stretch: tuple[float, ...]
+    voices: int = 8
+    hands: tuple[str, ...] = HANDS
+    own_gain: bool = True
 
     @property
     def bands(self) -> int:

@@ -45,6 +45,7 @@ class Clip:
         line: Of a note: what writes its frames.
         start_sample: Of a note: the voice's sample it began at.
         silent_frames: Of a note: how many of its last frames were silent.
+        note_gain: Of a note: the linear gain at the end of its last frame.
     """
 
     converter: ClipConverter
@@ -64,6 +65,7 @@ class Clip:
     line: Any = None
     start_sample: int = 0
     silent_frames: int = 0
+    note_gain: float = 0.0
     _level: Ramp = field(default_factory=lambda: Ramp(1.0, 1))
 
     def begin(self, number: int, key: float | None, choke: int, gain: float) -> None:

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from synthhost.core.arrays import Audio, Features
+from synthhost.core.draws import SeededDraws
 from synthhost.core.messages import NoteOff, Trigger
 from synthhost.core.note_frames import GAIN, NoteLine
 from synthhost.core.seams import Effects, Runner
@@ -20,6 +21,7 @@ from synthhost.engine.poly_voice import PolySource, PolyVoice
 _SILENCE = 1e-5  # of full scale at a level of 0 dB: what stays below it is over
 _SILENT_S = 0.25  # for so long
 _REHEARSED_FRAMES = 16
+_SEEDS, _SEEDS_APART = 2**31 - 1, 1_000_003
 
 
 class NoteSource(PolySource, Protocol):
@@ -45,7 +47,11 @@ class NoteSource(PolySource, Protocol):
 
 
 class NoteVoice(PolyVoice):
-    """Plays notes of a model that is told of them; arguments as of `PolyVoice`."""
+    """Plays notes of a model that is told of them; arguments as of `PolyVoice`.
+
+    Args:
+        seed: What is random in a note follows from this and from how many began before it.
+    """
 
     source: NoteSource
     what = "notes"
@@ -58,10 +64,15 @@ class NoteVoice(PolyVoice):
         converter: ClipConverter,
         effects: Effects,
         sample_rate: int,
+        seed: int = 0,
     ) -> None:
         super().__init__(source, runner, chunk_frames, converter, effects, sample_rate, chunk_frames)
         spec = runner.spec
         assert spec.notes is not None
+        assert spec.notes.own_gain or not spec.look_ahead_samples
+        self._seed = seed
+        self._own_gain = spec.notes.own_gain
+        self._hop_samples = spec.hop_samples
         self._dimensions = spec.notes.dimensions
         self._hop_s = spec.hop_samples / spec.sample_rate
         for clip in self._spare:
@@ -101,7 +112,8 @@ class NoteVoice(PolyVoice):
         clip.vector = (
             np.zeros(0, np.float32) if command.latent is None else np.array(command.latent, np.float32)
         )
-        clip.state = self.runner.new_state(1)
+        clip.note_gain = 0.0
+        clip.state = self.runner.new_state(1, self._draws(clip.number))
 
     def _computed(self, clip: Clip, out: Audio) -> int:
         left = clip.line.frames_left
@@ -114,12 +126,24 @@ class NoteVoice(PolyVoice):
         begins = clip.start_sample + round(clip.frames_made * self._hop_s * self._sample_rate)
         self.source.write(clip.line, begins, clip.vector if clip.vector.size else None, frames[0])
         written = self.runner.step(frames, clip.state, out[None])
+        if not self._own_gain:
+            self._make_loud(clip, frames[0, GAIN], out[:written])
         clip.frames_made += count
         clip.made_samples += written
         peak = max(-float(out[:written].min()), float(out[:written].max())) if written else 1.0
         quiet = peak < _SILENCE * min(float(frames[0, GAIN].max()), 1.0)  # hands may raise it again
         clip.silent_frames = clip.silent_frames + count if quiet else 0
         return written
+
+    def _draws(self, number: int) -> SeededDraws:
+        return SeededDraws.of((self._seed + _SEEDS_APART * (number + 1)) % _SEEDS)
+
+    def _make_loud(self, clip: Clip, gains: Features, sound: Audio) -> None:
+        """Let the gains of frames glide over what they became, `[frames]` over `[samples]`."""
+        begins = np.concatenate(([clip.note_gain], gains[:-1])).astype(np.float32)
+        glide = np.arange(1, self._hop_samples + 1, dtype=np.float32) / np.float32(self._hop_samples)
+        sound *= (begins[:, None] + (gains - begins)[:, None] * glide).ravel()
+        clip.note_gain = float(gains[-1])
 
     def _pull(self, out: Audio) -> None:
         super()._pull(out)

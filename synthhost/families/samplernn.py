@@ -183,9 +183,18 @@ class SampleMlp(nn.Module):
             ids: `[batch, frame_size + samples - 1]`.
             condition: `[batch, samples, dim]`.
         """
-        x = F.relu(self.input(self.embedding(ids).transpose(1, 2)) + condition.transpose(1, 2))
+        heard = self._looked_up(ids) if self.training else self.input(self.embedding(ids).transpose(1, 2))
+        x = F.relu(heard + condition.transpose(1, 2))
         logits = self.output(F.relu(self.hidden(x))).transpose(1, 2)
         return F.log_softmax(logits, dim=2)
+
+    def _looked_up(self, ids: Tensor) -> Tensor:
+        """Return what the first layer makes of ids: rows of its table added up, which learns a lot faster."""
+        taps, levels = self.input.kernel_size[0], self.embedding.num_embeddings
+        table = torch.einsum("dek,qe->kqd", self.input.weight, self.embedding.weight).flatten(0, 1)
+        places = ids.unfold(1, taps, 1) + levels * torch.arange(taps, device=ids.device)
+        rows = F.embedding_bag(places.flatten(0, 1), table, mode="sum")
+        return rows.unflatten(0, places.shape[:2]).transpose(1, 2)
 
     def table(self) -> NDArray[np.float32]:
         """Return what an id at each place adds to the first layer, `[frame_size, q_levels, dim]`.

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from synthhost.core.errors import ConfigError
+from synthhost.core.note_frames import NoteSpec
 from synthhost.core.options import FLOAT32, PRECISION, OptionSpec, OptionValue, precision_option
 from synthhost.families.family import SEED, TEMPERATURE, Family
 from synthhost.families.wavenet_conditioner import build_conditioner
@@ -95,7 +96,7 @@ class Wavenet(nn.Module):
     def _laid_out(self) -> Graph:
         """Lay out the graph over what is heard, the conditions and the speaker's vector beside each other."""
         hyper = self.hyper
-        inputs, bands, speakers = hyper.input_channels, hyper.bands, hyper.gin_channels
+        inputs, bands, speakers = hyper.input_channels, hyper.conditions, hyper.gin_channels
         of = inputs + bands + speakers
         graph = GraphBuilder(of)
         beside: dict[str, Stream] = {}
@@ -121,7 +122,7 @@ class Wavenet(nn.Module):
         conv = Conv(residual, gates, hyper.kernel_size, dilation=hyper.dilations[index], padding=(reach, 0))
         terms = [self._add(graph, f"{name}.conv", conv, stream)]
         for part, other in beside.items():
-            channels = hyper.bands if part == "conv1x1c" else hyper.gin_channels
+            channels = hyper.conditions if part == "conv1x1c" else hyper.gin_channels
             block = Conv(channels, gates, 1, bias=hyper.condition_bias)
             terms.append(self._add(graph, f"{name}.{part}", block, other))
         gate = Gate(gated, "tanh") if hyper.gate == "tanh-sigmoid" else LeakyReLU(0.0)
@@ -212,6 +213,11 @@ def play(network: Wavenet, options: Mapping[str, OptionValue]) -> WavenetVoice:
     return WavenetVoice(network, speaker, str(options[PRECISION]))
 
 
+def _notes(hyper: WavenetHyper) -> NoteSpec | None:
+    notes = hyper.conditioning.notes
+    return None if notes is None else notes.notes
+
+
 FAMILY = Family(
     name="wavenet",
     title="WaveNet",
@@ -222,4 +228,5 @@ FAMILY = Family(
     controls=(TEMPERATURE, SEED),
     options=(SPEAKER, precision_option("float16")),
     play=play,
+    notes=_notes,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from synthhost.families.note_input import build_note_input
 from synthhost.families.wavenet_parts import Conditioning
 from synthhost.streaming.block import AnyBlock
 from synthhost.streaming.channels import Channels, Standardise
@@ -24,6 +25,8 @@ def build_conditioner(shape: Conditioning) -> tuple[AnyBlock, dict[str, AnyBlock
     """
     if shape.kind == "none":
         return Repeat(shape.hop_samples), {}
+    if shape.notes is not None:
+        return build_note_input(shape.notes)
     weighted: dict[str, AnyBlock] = {}
     parts: dict[str, AnyBlock] = {}
     if shape.statistics:

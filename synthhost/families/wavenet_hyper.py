@@ -85,9 +85,19 @@ class WavenetHyper:
         return self.conditioning.channels
 
     @property
+    def conditions(self) -> int:
+        """Channels of a row of conditions."""
+        return self.conditioning.conditions
+
+    @property
     def hop_samples(self) -> int:
         """Samples that one frame becomes."""
         return self.conditioning.hop_samples
+
+    @property
+    def receptive_samples(self) -> int:
+        """Samples before a sample that it is drawn from."""
+        return (self.kernel_size - 1) * sum(self.dilations) + 1
 
     @property
     def gated_channels(self) -> int:
@@ -102,7 +112,7 @@ class WavenetHyper:
     @property
     def parameters(self) -> int:
         """How many numbers the layers have, biases and conditioner left aside."""
-        convs = self.kernel_size * self.residual_channels + self.bands + self.gin_channels
+        convs = self.kernel_size * self.residual_channels + self.conditions + self.gin_channels
         mixes = self.residual_channels + self.skip_channels
         layers = len(self.dilations) * (self.gate_channels * convs + self.gated_channels * mixes)
         head = self.skip_channels * (self.head_channels or self.out_channels)

@@ -9,10 +9,11 @@ from typing import Any
 
 from synthhost.core.errors import ConfigError
 from synthhost.families.hyper_reader import HyperReader
+from synthhost.families.note_input import NoteInput
 
 FREE_HOP_SAMPLES = 64  # what one frame of nothing becomes, where nothing conditions: small enough to play
 
-_KINDS = ("none", "repeat", "stretch", "transposed", "window")
+_KINDS = ("none", "repeat", "stretch", "transposed", "window", "notes")
 _DISTRIBUTIONS = ("softmax", "logistics", "normal")
 _MAX_CHANNELS = 1024
 _MAX_KERNEL = 65
@@ -30,7 +31,8 @@ class Conditioning:
     Attributes:
         kind: "none"; "repeat" (each frame as it is); "stretch" (each frame repeated and smoothed over time,
             stage by stage); "transposed" (transposed convolutions over time and neighbouring bands, without
-            overlap); "window" (one transposed convolution of all bands, longer than its hop).
+            overlap); "window" (one transposed convolution of all bands, longer than its hop); "notes" (frames
+            of notes become an excitation and a few channels that are held for a frame).
         channels: Bands of a frame.
         scales: Of each stage; their product is the hop. The others have one.
         kernel_in: Of a convolution before the stages, over frames whose first and last are repeated; 0: none.
@@ -38,6 +40,7 @@ class Conditioning:
         slope: Of a leaky rectifier behind each stage; 1 leaves values as they are.
         window: Of "window", in samples.
         statistics: Whether frames are standardised first, by tensors of the model.
+        notes: Of "notes": what is made of them.
 
     Raises:
         ConfigError: The values describe nothing that can be built.
@@ -51,10 +54,12 @@ class Conditioning:
     slope: float = 1.0
     window: int = 0
     statistics: bool = False
+    notes: NoteInput | None = None
 
     def __post_init__(self) -> None:
         if (self.kind == "none") != (self.channels == 0):
             raise ConfigError(f"WaveNet conditioning: {self.channels} bands do not go with {self.kind!r}.")
+        self._check_notes()
         if self.hop_samples > _MAX_HOP_SAMPLES:
             raise ConfigError(
                 f"WaveNet conditioning: scales: {self.hop_samples} samples a frame; "
@@ -73,9 +78,17 @@ class Conditioning:
         """Samples that one frame becomes."""
         return math.prod(self.scales)
 
+    @property
+    def conditions(self) -> int:
+        """Channels of a row of conditions."""
+        return self.channels if self.notes is None else self.notes.channels
+
     def as_json(self) -> dict[str, Any]:
         """Return a plain mapping that `from_json` reads back."""
-        return {**asdict(self), "scales": list(self.scales)}
+        plain = {**asdict(self), "scales": list(self.scales)}
+        if self.notes is None:
+            del plain["notes"]
+        return plain
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Conditioning:
@@ -94,7 +107,20 @@ class Conditioning:
             slope=read.real("slope", 0.0, 1.0, 1.0),
             window=read.whole("window", 0, _MAX_WINDOW_HOPS * _MAX_HOP_SAMPLES, 0),
             statistics=read.flag("statistics", default=False),
+            notes=NoteInput.from_json(plain["notes"]) if isinstance(plain.get("notes"), Mapping) else None,
         )
+
+    def _check_notes(self) -> None:
+        if (self.kind == "notes") != (self.notes is not None):
+            raise ConfigError("WaveNet conditioning: notes: belong to the kind 'notes', and to no other.")
+        if self.notes is not None and (self.notes.notes.bands, self.notes.hop_samples) != (
+            self.channels,
+            self.hop_samples,
+        ):
+            raise ConfigError(
+                f"WaveNet conditioning: notes: have frames of {self.notes.notes.bands} channels and "
+                f"{self.notes.hop_samples} samples, not of {self.channels} and {self.hop_samples}."
+            )
 
 
 UNCONDITIONAL = Conditioning("none", 0, (FREE_HOP_SAMPLES,))

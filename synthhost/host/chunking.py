@@ -14,9 +14,6 @@ ROOM = 0.75  # the share of one core's time that all models together may need
 CLIPS_AT_ONCE = 4
 """So many clips of a model that makes clips are taken to sound, and to begin, at the same time."""
 
-NOTES_AT_ONCE = 8
-"""And so many notes of one that plays notes."""
-
 _LOOK_S = 0.1  # how long a chunk size is looked at first
 _LOOK_STEPS = 60
 _FEWEST_REPEATS = 5
@@ -63,7 +60,7 @@ def measure_tail(runner: Runner, chunk_frames: int, lasting_s: float = _TAIL_S) 
 def _of_parts(cost: StepCost, spec: ModelSpec) -> StepCost:
     """Return what clips or notes need together: a step each, at worst the end of one, which is many steps."""
     end = 1.0 + spec.look_ahead_samples / (cost.chunk_frames * spec.hop_samples)
-    together = CLIPS_AT_ONCE if spec.clip_frames else NOTES_AT_ONCE
+    together = CLIPS_AT_ONCE if spec.notes is None else spec.notes.voices
     worst = max(end, together)
     return replace(
         cost,

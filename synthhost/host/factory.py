@@ -224,7 +224,8 @@ class VoiceFactory:
         if isinstance(source, ClipSource):
             return ClipVoice(source, runner, chunk_frames, converter, effects, self._sample_rate)
         if isinstance(source, NotesSource):
-            return NoteVoice(source, runner, chunk_frames, converter, effects, self._sample_rate)
+            seed = draws.seeds[0]
+            return NoteVoice(source, runner, chunk_frames, converter, effects, self._sample_rate, seed)
         return Voice(source, runner, chunk_frames, converter, effects, draws, joins=joins)
 
     def _converter(self, model_rate: int) -> Resampler:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from synthhost.core.arrays import Features
 from synthhost.core.errors import SourceError
 from synthhost.core.noise import uniforms
-from synthhost.core.note_frames import NoteLine
+from synthhost.core.note_frames import HANDS, NoteLine, NoteSpec
 from synthhost.core.params import ParamSpec
 from synthhost.core.specs import ModelSpec
 from synthhost.sources.latent import dimension
@@ -132,9 +132,10 @@ class NotesSource:
             replace(dimension(index), smoothing_ms=_TIMBRE_SMOOTHING_MS)
             for index in range(spec.notes.dimensions)
         )
-        self.params = (*NOTE_PARAMS, *hand)
+        self.params = (*_params_of(spec.notes), *hand)
         self._specs = {param.name: param for param in self.params}
-        self._lines = {param.name: _Line(param.default, param.default) for param in self.params}
+        known = (*NOTE_PARAMS, *self.params)  # what is not followed stands at its middle
+        self._lines = {param.name: _Line(param.default, param.default) for param in known}
         self._timbre = [self._lines[f"latent.{index}"] for index in range(spec.notes.dimensions)]
         knots = max(round(_KNOT_S * self._rate / self._hop_samples), 1)
         self._drifts = [Drift(seed, index, knots) for index in range(spec.notes.dimensions)]
@@ -208,6 +209,16 @@ class NotesSource:
             for row, drift in enumerate(self._drifts):
                 timbre[row] += wander * [drift.at(int(frame), 1)[0] for frame in frames]
         return timbre.astype(np.float32)
+
+
+def _params_of(notes: NoteSpec) -> tuple[ParamSpec, ...]:
+    """Return what can be done to the notes of a model."""
+    deaf = set(HANDS) - set(notes.hands)
+    return tuple(
+        replace(param, default=float(notes.voices)) if param.name == "voices" else param
+        for param in NOTE_PARAMS
+        if param.name not in deaf
+    )
 
 
 def _factor(db: Any) -> Any:

@@ -12,11 +12,12 @@ from synthhost.schema.recipe import Recipe
 from synthhost.train.drums_task import DrumsTask
 from synthhost.train.notes_task import NotesTask
 from synthhost.train.task import Task
+from synthhost.train.texture_task import TextureTask
 
 MakeTask: TypeAlias = Callable[[Recipe, str, Path, Callable[[str], None]], Task]
 """Makes a task of a recipe, a device, a cache folder and somebody to tell."""
 
-TASKS: Mapping[str, MakeTask] = MappingProxyType({"drums": DrumsTask, "notes": NotesTask})
+TASKS: Mapping[str, MakeTask] = MappingProxyType({"drums": DrumsTask, "notes": NotesTask, "texture": TextureTask})
 """Every task."""
 
 

@@ -18,7 +18,9 @@ from synthhost.checkpoints.layout import ReadModel
 from synthhost.checkpoints.package import Origin, Package, manifest_for
 from synthhost.core.draws import SeededDraws
 from synthhost.core.errors import ConfigError
+from synthhost.core.note_frames import measuring_frames
 from synthhost.core.specs import MelSpec
+from synthhost.families.note_input import NoteInput
 from synthhost.families.registry import family
 from synthhost.families.wavenet import Wavenet, WavenetVoice
 from synthhost.families.wavenet_hyper import WavenetHyper
@@ -31,6 +33,24 @@ FREE = {"kind": "none", "channels": 0, "scales": [64]}
 STRETCH = {"kind": "stretch", "channels": BANDS, "scales": [2, 3], "kernel_in": 3}
 SOFTMAX = {"levels": 19.0, "companding": 19.0, "de_emphasis": 0.0, "gain": 1.0, "start": 9.0}
 SOUND = {"levels": 255.0, "companding": 0.0, "de_emphasis": 0.85, "gain": 2.0, "start": 0.0}
+NOTE_INPUT = {
+    "sample_rate": 16000,
+    "hop_samples": 6,
+    "dimensions": 2,
+    "release_s": 0.1,
+    "lowest": 40.0,
+    "highest": 80.0,
+    "voices": 2,
+    "harmonics": 9,
+    "hidden": 11,
+    "width": 4,
+}
+NOTES = {
+    "kind": "notes",
+    "channels": NoteInput.from_json(NOTE_INPUT).notes.bands,
+    "scales": [6],
+    "notes": NOTE_INPUT,
+}
 PLAIN: dict[str, Any] = {
     "dilations": [1, 2, 4, 1, 2, 4],
     "kernel_size": 3,
@@ -78,6 +98,7 @@ KINDS: dict[str, dict[str, Any]] = {
         "condition_bias": True,
     },
     "ids, frames repeated": {"conditioning": {"kind": "repeat", "channels": BANDS, "scales": [4]}},
+    "ids, notes": {"conditioning": NOTES},
 }
 CONDITIONED = [name for name, change in KINDS.items() if change.get("conditioning") is not FREE]
 Array = NDArray[Any]
@@ -95,7 +116,7 @@ def package(name: str) -> Package:
     if "scaler.scale" in tensors:
         tensors["scaler.scale"] = tensors["scaler.scale"].abs() + 1.0
     mel = MelSpec("r9y9", 16000, 64, hyper.hop_samples, 32, BANDS, 0.0, 8000.0, "log10", 1e-10)
-    conditions = mel if hyper.bands else None
+    conditions = mel if hyper.bands == BANDS else None
     read = ReadModel("test", "wavenet", hyper.as_json(), conditions, tensors, 16000)
     return Package(manifest_for(read, Origin("small", "CC0", "test"), "0" * 64), tensors)
 
@@ -113,6 +134,8 @@ def models() -> Callable[[str], Model]:
 
 
 def frames(model: Model, count: int = FRAMES) -> Array:
+    if model.spec.notes is not None:
+        return measuring_frames(model.spec.notes, 16000, model.spec.hop_samples, count)
     return np.random.default_rng(count).standard_normal((model.spec.bands, count)).astype(np.float32)
 
 

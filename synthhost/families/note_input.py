@@ -1,0 +1,120 @@
+"""How networks that make sound from samples, and not from partials, are told of notes.
+
+A sine and a sawtooth at the note's pitch run beside the sound (Wang, Takaki, Yamagishi 2019 excite a network
+so), and what else the frames tell is made into a few channels and held for a frame. Both are known with the
+frame itself: nothing is looked ahead for, and pitch is given and not guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from synthhost.core.note_frames import OSCILLATOR_CHANNELS, NoteSpec
+from synthhost.families.hyper_reader import HyperReader
+from synthhost.streaming.block import AnyBlock
+from synthhost.streaming.channels import Channels
+from synthhost.streaming.conv import Conv
+from synthhost.streaming.excitation import FixedLevels
+from synthhost.streaming.graph import Concat, GraphBuilder
+from synthhost.streaming.oscillators import Oscillators
+from synthhost.streaming.pointwise import LeakyReLU
+from synthhost.streaming.repeat import Repeat
+
+WAVES = 2
+"""Channels of the excitation: sine and sawtooth."""
+
+_SLOPE = 0.1
+_UNSTRETCHED = -50.0  # nats
+_HANDS = ("level",)
+
+
+@dataclass(frozen=True, slots=True)
+class NoteInput:
+    """What is made of frames of notes.
+
+    Attributes:
+        sample_rate: In Hz.
+        hop_samples: Of a frame.
+        dimensions: Of the timbre.
+        release_s: How long a note is heard after its end at most.
+        lowest: Key it was trained on, in semitones.
+        highest: Key it was trained on.
+        voices: Notes that sound at once where nothing else is said.
+        harmonics: Of the sawtooth at most.
+        hidden: Channels between what is told and what is made of it.
+        width: Channels made of it.
+    """
+
+    sample_rate: int
+    hop_samples: int
+    dimensions: int
+    release_s: float
+    lowest: float
+    highest: float
+    voices: int
+    harmonics: int
+    hidden: int
+    width: int
+
+    @property
+    def notes(self) -> NoteSpec:
+        """Return what the network takes."""
+        stretch = (_UNSTRETCHED, *[0.0] * (1 + self.dimensions))
+        return NoteSpec(
+            self.dimensions, self.release_s, self.lowest, self.highest, stretch, self.voices, _HANDS, False
+        )
+
+    @property
+    def channels(self) -> int:
+        """Channels of what is made, one row a sample."""
+        return WAVES + self.width
+
+    def as_json(self) -> dict[str, Any]:
+        """Return a plain mapping that `from_json` reads back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> NoteInput:
+        """Read a manifest's values.
+
+        Raises:
+            ConfigError: One is missing, of the wrong type or out of range.
+        """
+        read = HyperReader("notes:", plain)
+        lowest = read.real("lowest", 0.0, 127.0)
+        return cls(
+            sample_rate=read.whole("sample_rate", 8000, 192_000),
+            hop_samples=read.whole("hop_samples", 1, 4096),
+            dimensions=read.whole("dimensions", 1, 64),
+            release_s=read.real("release_s", 0.0, 60.0),
+            lowest=lowest,
+            highest=read.real("highest", lowest, 127.0),
+            voices=read.whole("voices", 1, 16),
+            harmonics=read.whole("harmonics", 1, 256),
+            hidden=read.whole("hidden", 1, 1024),
+            width=read.whole("width", 1, 512),
+        )
+
+
+def build_note_input(shape: NoteInput) -> tuple[AnyBlock, dict[str, AnyBlock]]:
+    """Return the blocks, from frames to one row a sample, and those that have weights, by name."""
+    bands, hop = shape.notes.bands, shape.hop_samples
+    graph = GraphBuilder(bands)
+    own = graph.add("own", Channels(0, OSCILLATOR_CHANNELS, of=bands), graph.input)
+    waves = []
+    sawtooth = tuple(1.0 / (k + 1) for k in range(shape.harmonics))
+    for name, amplitudes in (("sine", (1.0,)), ("sawtooth", sawtooth)):
+        told = graph.add(f"{name}_levels", FixedLevels(amplitudes, (0.0,)), own)
+        waves.append(graph.add(name, Oscillators(shape.sample_rate, hop, len(amplitudes), 1), told))
+    stream = graph.add("hears", Channels(OSCILLATOR_CHANNELS, bands, of=bands), graph.input)
+    weighted: dict[str, AnyBlock] = {
+        "notes.hidden": Conv(bands - OSCILLATOR_CHANNELS, shape.hidden, 1),
+        "notes.told": Conv(shape.hidden, shape.width, 1),
+    }
+    stream = graph.add("hidden", weighted["notes.hidden"], stream)
+    stream = graph.add("rectifier", LeakyReLU(_SLOPE), stream)
+    stream = graph.add("told", weighted["notes.told"], stream)
+    held = graph.add("held", Repeat(hop), stream)
+    return graph.build(graph.join("rows", Concat(), *waves, held)), weighted
