@@ -164,9 +164,7 @@ def _played(
         yield from _pads(material, sample_rate, cache)
         return
     speech = material.source == SPEECH
-    folder = (
-        debian_package(_SPEECH_PACKAGE, cache) / _SPEECH_FOLDER if speech else Path(material.source)
-    )
+    folder = debian_package(_SPEECH_PACKAGE, cache) / _SPEECH_FOLDER if speech else Path(material.source)
     for path in sounds_in(folder):
         try:
             sound, rate = soundfile.read(path, dtype="float32", always_2d=True)

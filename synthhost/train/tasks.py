@@ -13,11 +13,14 @@ from synthhost.train.drums_task import DrumsTask
 from synthhost.train.notes_task import NotesTask
 from synthhost.train.task import Task
 from synthhost.train.texture_task import TextureTask
+from synthhost.train.voice_task import VoiceTask
 
 MakeTask: TypeAlias = Callable[[Recipe, str, Path, Callable[[str], None]], Task]
 """Makes a task of a recipe, a device, a cache folder and somebody to tell."""
 
-TASKS: Mapping[str, MakeTask] = MappingProxyType({"drums": DrumsTask, "notes": NotesTask, "texture": TextureTask})
+TASKS: Mapping[str, MakeTask] = MappingProxyType(
+    {"drums": DrumsTask, "notes": NotesTask, "texture": TextureTask, "voice": VoiceTask}
+)
 """Every task."""
 
 
