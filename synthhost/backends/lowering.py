@@ -16,8 +16,8 @@ from synthhost.streaming.block import AnyBlock, Block
 from synthhost.streaming.channels import Affine, Channels, Offset, Standardise
 from synthhost.streaming.conv import Conv
 from synthhost.streaming.edges import Lead, Tail
-from synthhost.streaming.gates import Gate
 from synthhost.streaming.excitation import FixedLevels
+from synthhost.streaming.gates import Gate
 from synthhost.streaming.graph import Add, Concat, Graph, Join
 from synthhost.streaming.interpolation import Decimate, Interpolate
 from synthhost.streaming.joins import AddChannels, Beside, Modulate, Weigh

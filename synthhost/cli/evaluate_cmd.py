@@ -11,6 +11,7 @@ from rich.console import Console
 
 from synthhost.library.shelves import find_model, home, shelves
 from synthhost.train.evaluating import RECIPE_NAME, evaluate
+from synthhost.train.evaluation import Scope
 
 
 def command(
@@ -18,6 +19,10 @@ def command(
         list[str] | None, typer.Argument(help="Names or folders; every shipped one if none is given.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, max=256, help="That compute.")] = 1,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=1000, help="How often what goes on by itself is listened to.")
+    ] = Scope().seeds,
+    minutes: Annotated[int, typer.Option(min=1, max=1000, help="For how long each time.")] = Scope().minutes,
 ) -> None:
     """Measure trained models and say whether their gates hold; exit code 2 where one does not."""
     torch.set_num_threads(threads)
@@ -25,7 +30,7 @@ def command(
     failed = False
     for folder in [find_model(name) for name in models] if models else _trained():
         with Console(stderr=True).status(folder.name) as status:
-            made = evaluate(folder, home() / "material", status.update)
+            made = evaluate(folder, home() / "material", Scope(seeds, minutes), status.update)
         console.print(made.name, style="bold")
         for line in made.figures:
             console.print(f"  {line}", markup=False)

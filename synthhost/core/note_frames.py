@@ -9,6 +9,7 @@ a smooth function of them; then the timbre, a latent vector.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +53,7 @@ class NoteSpec:
             and what each dimension of the timbre adds.
         voices: Notes that sound at once where nothing else is said; so many are reckoned with.
         hands: Which of `HANDS` can be done to its notes.
+        settled_s: The age from which on a held note goes on as it is; it was never heard older.
         own_gain: Whether it follows the gain itself; else what plays it makes the sound louder.
     """
 
@@ -63,6 +65,7 @@ class NoteSpec:
     voices: int = 8
     hands: tuple[str, ...] = HANDS
     own_gain: bool = True
+    settled_s: float = math.inf
 
     @property
     def bands(self) -> int:
@@ -175,7 +178,7 @@ class NoteLine:
         passed = 0.5 * (ends_hz[1:] + ends_hz[:-1]) * (self._hop / self._rate)
         begins = self._cycles + np.concatenate(([0.0], np.cumsum(passed)))
         since = np.arange(count)
-        ages_s = (self.frames + since + 1) * (self._hop / self._rate)
+        ages_s = np.minimum((self.frames + since + 1) * (self._hop / self._rate), self.spec.settled_s)
         released_s: Any = 0.0
         if self.released_frames is not None:
             released_s = (self.released_frames + since + 1) * (self._hop / self._rate)

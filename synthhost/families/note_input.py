@@ -45,6 +45,7 @@ class NoteInput:
         harmonics: Of the sawtooth at most.
         hidden: Channels between what is told and what is made of it.
         width: Channels made of it.
+        settled_s: The age from which on a held note goes on as it is; it was never heard older.
     """
 
     sample_rate: int
@@ -57,13 +58,22 @@ class NoteInput:
     harmonics: int
     hidden: int
     width: int
+    settled_s: float
 
     @property
     def notes(self) -> NoteSpec:
         """Return what the network takes."""
         stretch = (_UNSTRETCHED, *[0.0] * (1 + self.dimensions))
         return NoteSpec(
-            self.dimensions, self.release_s, self.lowest, self.highest, stretch, self.voices, _HANDS, False
+            self.dimensions,
+            self.release_s,
+            self.lowest,
+            self.highest,
+            stretch,
+            self.voices,
+            _HANDS,
+            False,
+            self.settled_s,
         )
 
     @property
@@ -95,6 +105,7 @@ class NoteInput:
             harmonics=read.whole("harmonics", 1, 256),
             hidden=read.whole("hidden", 1, 1024),
             width=read.whole("width", 1, 512),
+            settled_s=read.real("settled_s", 0.1, 1e6),
         )
 
 

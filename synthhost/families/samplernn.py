@@ -194,7 +194,7 @@ class SampleMlp(nn.Module):
         table = torch.einsum("dek,qe->kqd", self.input.weight, self.embedding.weight).flatten(0, 1)
         places = ids.unfold(1, taps, 1) + levels * torch.arange(taps, device=ids.device)
         rows = F.embedding_bag(places.flatten(0, 1), table, mode="sum")
-        return rows.unflatten(0, places.shape[:2]).transpose(1, 2)
+        return rows.reshape(ids.shape[0], -1, rows.shape[1]).transpose(1, 2)
 
     def table(self) -> NDArray[np.float32]:
         """Return what an id at each place adds to the first layer, `[frame_size, q_levels, dim]`.

@@ -52,10 +52,10 @@ _PREFIXES: tuple[tuple[str, str], ...] = (
     ("elec_", "percussion"),
     ("tabla_", "percussion"),
 )  # the first that fits
-_ALIKE = 0.985  # correlation of two hits' log spectra, brought to one level, from which on they are copies
+_ALIKE = 0.99  # correlation of two hits' log spectra, brought to one level, from which on they are copies
 _QUIET = 1e-3
 _HIT_S = 1.5
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)

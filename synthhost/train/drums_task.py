@@ -32,6 +32,7 @@ from synthhost.train.task import Batch
 
 _FFT_SIZES = (128, 512, 2048)
 _MOST_SHIFT_KEYS = 3.0
+_OF_DRIFT = 5.0
 _SHOWN = 4  # hits of every kind
 
 
@@ -122,14 +123,16 @@ class DrumsTask:
         spectral = multi_resolution_loss(made, batch["sounds"], _FFT_SIZES)
         near = 0.5 * (mean.square() + variance.exp() - 1.0 - variance).sum(1).mean()
         course = (_course(made) - _course(batch["sounds"])).abs().mean()
+        drift = _drift(made - batch["sounds"]).square().mean().sqrt()
         optimiser.zero_grad(set_to_none=True)
-        (spectral + course + self._kl * near).backward()
+        (spectral + course + _OF_DRIFT * drift + self._kl * near).backward()
         nn.utils.clip_grad_norm_(self._parameters, self._recipe.most_gradient)
         optimiser.step()
         return {
             "spectral": float(spectral.detach()),
             "kl": float(near.detach()),
             "course": float(course.detach()),
+            "drift": float(drift.detach()),
         }
 
     @torch.no_grad()
@@ -189,6 +192,11 @@ class DrumsTask:
             hit = np.interp(places, np.arange(size), hit, right=0.0)
         peak = float(np.abs(hit).max())
         return np.asarray(hit / max(peak, 1e-6) * 0.9, dtype=np.float32)
+
+
+def _drift(sound: Tensor) -> Tensor:
+    """Return what is slower than anything heard, `[batch, pieces]`: the mean of 2,048 samples each."""
+    return sound[:, : sound.shape[1] // 2048 * 2048].reshape(sound.shape[0], -1, 2048).mean(2)
 
 
 def _course(sound: Tensor) -> Tensor:

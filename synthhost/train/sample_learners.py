@@ -33,7 +33,7 @@ class SampleLearner(Protocol):
     """
 
     family: str
-    network: nn.Module
+    network: Any
     ids: int
     before: int
 
@@ -152,4 +152,5 @@ def _made(loop: Any, samples: int, seed: int, temperature: float) -> Audio:
     chance = rng.random((1, samples, loop.uniforms)), rng.standard_normal((1, samples, loop.normals))
     none = np.zeros((1, samples, 0), np.float32)
     loop.run_together(none, chance[0], chance[1].astype(np.float32), temperature, [loop.new_state()], out)
-    return out[0]
+    sound: Audio = out[0]
+    return sound

@@ -125,9 +125,8 @@ def _made(
     notes: list[Note] = []
     for note in played(material, sample_rate, cache):
         if not notes or notes[-1].timbre != note.timbre:
-            say(
-                f"playing {material.timbres[note.timbre].name} ({note.timbre + 1}/{len(material.timbres)}) ..."
-            )
+            name = material.timbres[note.timbre].name
+            say(f"playing {name} ({note.timbre + 1} of {len(material.timbres)}) ...")
         if np.any(note.sound) and note.sound.shape[0] >= hop_samples:
             notes.append(note)
     if not notes:

@@ -105,7 +105,7 @@ class VoiceTask:
             raise ConfigError(f"settings: crop_frames: must be more than {self._before // hop}.")
         torch.manual_seed(recipe.seed)
         network = NoteNetwork(self.hyper, len(self.material.timbres)).to(device)
-        self._network = network
+        self.network = network
         self._forward = spread.shared(network, device)
         self.networks: Mapping[str, nn.Module] = {"network": network}
         self.optimisers: Mapping[str, Optimizer] = {
@@ -131,7 +131,7 @@ class VoiceTask:
         nats = self._nats(logits.float(), batch)
         optimiser.zero_grad(set_to_none=True)
         (nats + self._pull * points.square().mean()).backward()
-        nn.utils.clip_grad_norm_(self._network.parameters(), self._recipe.most_gradient)
+        nn.utils.clip_grad_norm_(self.network.parameters(), self._recipe.most_gradient)
         optimiser.step()
         return {"bits": float(nats.detach()) / math.log(2.0)}
 
@@ -146,7 +146,7 @@ class VoiceTask:
                 for name, one in self._batch([self._drawn(self._held_out, rng)]).items()
             }
             none = torch.zeros(1, self._input.dimensions, device=self._device)
-            logits, _ = self._network(batch["frames"], batch["timbre"], none, batch["heard"])
+            logits, _ = self.network(batch["frames"], batch["timbre"], none, batch["heard"])
             total += float(self._nats(logits, batch)) / math.log(2.0)
             ids.append(batch["ids"][0].cpu().numpy())
         learned = np.concatenate([self._of(self._ids, int(note)) for note in self._learned[::7]])
@@ -177,14 +177,14 @@ class VoiceTask:
 
     def points(self) -> Features:
         """Return where the instruments lie, `[timbres, dimensions]`."""
-        points: Features = self._network.timbres.weight.detach().cpu().numpy().astype(np.float32)
+        points: Features = self.network.timbres.weight.detach().cpu().numpy().astype(np.float32)
         return points
 
     def model(self) -> ReadModel:
         """Return the network."""
         tensors = {
             name: tensor.detach().clone().to(torch.float32)
-            for name, tensor in self._network.wavenet.named_tensors().items()
+            for name, tensor in self.network.wavenet.named_tensors().items()
         }
         rate = self._input.sample_rate
         return ReadModel("synthhost", "wavenet", self.hyper.as_json(), None, tensors, rate)
@@ -242,7 +242,7 @@ class VoiceTask:
         line.begin(key, 0.8)
         held = int(_SHOWN_HELD_S * rate / hop)
         frames = whole_note(line, timbre, held, int(_SHOWN_S * rate / hop) - held)
-        network = self._network.wavenet
+        network = self.network.wavenet
         conditions = network.conditioner(torch.from_numpy(frames)[None].to(self._device))[0].T.cpu().numpy()
         loop, samples = wavenet.WavenetVoice(network).loop(), conditions.shape[0]
         chance = np.random.default_rng(seed).random((samples, loop.uniforms))

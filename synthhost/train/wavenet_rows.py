@@ -32,39 +32,38 @@ class WavenetRows(nn.Module):
             ids: What is heard, `[batch, samples]`; the first is what a voice starts with.
             conditions: As the conditioner gives them, `[batch, channels, samples]`.
         """
-        hyper, layers = self.network.hyper, self.network.layers
+        hyper, named = self.network.hyper, self.network.named_tensors()
+
+        def weight(name: str) -> Tensor:
+            return named[f"{name}.weight"][:, :, 0]
+
         beside = () if conditions is None else (conditions.transpose(1, 2),)
-        first = layers["first_conv"]
-        stream = F.embedding(ids, first.weight[:, :, 0].T) + first.bias
+        stream = F.embedding(ids, weight("first_conv").T) + named["first_conv.bias"]
         skips: Tensor | None = None
         for index, dilation in enumerate(hyper.dilations):
             name = f"conv_layers.{index}"
-            taps = [
-                _delayed(stream, dilation * back) for back in reversed(range(hyper.kernel_size))
-            ]  # the oldest first, as the weights lie
-            conv = layers[f"{name}.conv"]
-            weights = [conv.weight[:, :, tap] for tap in range(hyper.kernel_size)]
-            bias = conv.bias
+            taps = range(hyper.kernel_size)  # the oldest sample first, as the weights lie
+            heard = [_delayed(stream, dilation * (hyper.kernel_size - 1 - tap)) for tap in taps]
+            weights = [named[f"{name}.conv.weight"][:, :, tap] for tap in taps]
+            bias = named[f"{name}.conv.bias"]
             if beside:
-                mixed = layers[f"{name}.conv1x1c"]
-                weights.append(mixed.weight[:, :, 0])
-                bias = bias if mixed.bias is None else bias + mixed.bias
-            through, gate = F.linear(torch.cat((*taps, *beside), 2), torch.cat(weights, 1), bias).chunk(2, 2)
-            gated = torch.tanh(through) * torch.sigmoid(gate)
-            out, skip = (layers[f"{name}.{part}"] for part in ("conv1x1_out", "conv1x1_skip"))
+                weights.append(weight(f"{name}.conv1x1c"))
+                bias = bias + named.get(f"{name}.conv1x1c.bias", torch.zeros_like(bias))
+            through, gate = F.linear(torch.cat((*heard, *beside), 2), torch.cat(weights, 1), bias).chunk(2, 2)
+            parts = (f"{name}.conv1x1_out", f"{name}.conv1x1_skip")
             both = F.linear(
-                gated,
-                torch.cat((out.weight[:, :, 0], skip.weight[:, :, 0])),
-                torch.cat((out.bias, skip.bias)),
+                torch.tanh(through) * torch.sigmoid(gate),
+                torch.cat([weight(part) for part in parts]),
+                torch.cat([named[f"{part}.bias"] for part in parts]),
             )
-            onward, skipped = both.split((hyper.residual_channels, hyper.skip_channels), 2)
-            stream = (stream + onward) * hyper.residual_scale
+            stream = (stream + both[..., : hyper.residual_channels]) * hyper.residual_scale
+            skipped = both[..., hyper.residual_channels :]
             skips = skipped if skips is None else skips + skipped
         assert skips is not None
         last = skips * hyper.skip_scale(0)
         for place in (1, 3) if hyper.head_channels else (1,):
-            head = layers[f"last_conv_layers.{place}"]
-            last = F.linear(F.relu(last), head.weight[:, :, 0], head.bias)
+            head = f"last_conv_layers.{place}"
+            last = F.linear(F.relu(last), weight(head), named[f"{head}.bias"])
         return last
 
 

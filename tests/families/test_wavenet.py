@@ -44,6 +44,7 @@ NOTE_INPUT = {
     "harmonics": 9,
     "hidden": 11,
     "width": 4,
+    "settled_s": 1.0,
 }
 NOTES = {
     "kind": "notes",

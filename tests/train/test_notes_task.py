@@ -15,8 +15,8 @@ from synthhost.core.errors import ConfigError
 from synthhost.core.note_frames import key_hz
 from synthhost.schema.recipe import Recipe
 from synthhost.train import notes_material, notes_measures
-from synthhost.train.evaluating import instrument
 from synthhost.train.loop import Place, train
+from synthhost.train.notes_evaluation import instrument
 from synthhost.train.notes_material import Note, NoteMaterial
 from synthhost.train.notes_task import TIMBRES_NAME, NotesTask
 

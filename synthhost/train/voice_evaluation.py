@@ -1,0 +1,150 @@
+"""The gates of a WaveNet that plays notes: pitch, bits, and that a held note stays itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from synthhost.checkpoints.package import load_package
+from synthhost.core.arrays import Audio, Features
+from synthhost.core.draws import SeededDraws
+from synthhost.core.errors import ConfigError
+from synthhost.core.note_frames import NoteLine, NoteSpec, whole_note
+from synthhost.core.seams import Runner
+from synthhost.families import wavenet
+from synthhost.library.shelves import load_model
+from synthhost.schema.recipe import Recipe
+from synthhost.train.evaluation import Evaluation, Scope
+from synthhost.train.notes_evaluation import BLOCK_MS, timbres_in
+from synthhost.train.notes_material import NoteMaterial
+from synthhost.train.notes_measures import Instrument, NotesMeasures, measure_notes
+from synthhost.train.notes_task import TIMBRES_NAME
+from synthhost.train.steadiness import steadiness
+from synthhost.train.texture_evaluation import steady_failures, steady_figures
+from synthhost.train.voice_task import VoiceTask
+
+MOST_CENTS, LEAST_NEAR = 15.0, 0.9
+_PIECE_S = 5
+_VELOCITY = 0.8
+_LIKE_S = 4.0  # of a note's own begin, that it should stay like
+
+
+def evaluate_voice(
+    folder: Path, recipe: Recipe, cache: Path, scope: Scope, say: Callable[[str], None]
+) -> Evaluation:
+    """Measure a WaveNet that plays notes beside those held out, and hold notes for long."""
+    package = load_package(folder)
+    material = NoteMaterial.from_json(recipe.material)
+    runner = load_model(folder).runner
+    spec = runner.spec
+    if spec.notes is None:
+        raise ConfigError(f"{folder}: plays no notes.")
+    timbres = timbres_in(folder / TIMBRES_NAME, spec.notes.dimensions)
+    task = VoiceTask(recipe, "cpu", cache, say)
+    wavenet.load_weights(task.network.wavenet, package.tensors)
+    points = torch.from_numpy(np.stack([timbres[one.name] for one in material.timbres]))
+    task.network.timbres.weight.data.copy_(points)
+    say("predicting notes held out ...")
+    bits = task.evaluate()
+    needed, pairs = bits["held_out_bits"], bits["pairs_bits"]
+    held = Instrument(
+        spec.notes, spec.sample_rate, spec.hop_samples, lambda frames: _played(runner, frames), None, timbres
+    )
+    measured = measure_notes(held, material, cache, say)
+    say(f"holding {scope.seeds} notes for {scope.minutes} minutes ...")
+    notes = _HeldNotes(runner, spec.notes, list(timbres.values()), material)
+    steady = steadiness(
+        lambda seeds: notes.minutes(seeds, scope.minutes),
+        range(1, scope.seeds + 1),
+        notes.begin_of,
+        spec.sample_rate,
+    )
+    return Evaluation(
+        recipe.name,
+        (
+            f"{needed:.2f} bits a sample on notes held out; a table of pairs needs {pairs:.2f}, an even "
+            "guess 8",
+            *_figures(measured),
+            steady_figures(steady, f"its own first {_LIKE_S:.0f} s"),
+        ),
+        (
+            *([f"{needed:.2f} bits are no fewer than a table's {pairs:.2f}"] if needed >= pairs else []),
+            *_failures(measured),
+            *steady_failures(steady),
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _HeldNotes:
+    """Notes that are never let go, one of every seed."""
+
+    runner: Runner
+    spec: NoteSpec
+    points: Sequence[Features]
+    material: NoteMaterial
+
+    def minutes(self, seeds: Sequence[int], minutes: int) -> Iterator[NDArray[np.float32]]:
+        """Play them together, `[voices, samples]` a minute."""
+        spec = self.runner.spec
+        lines = [self._line(seed) for seed in seeds]
+        state = self.runner.new_state(len(seeds), SeededDraws(tuple(seeds)))
+        frames = _PIECE_S * spec.sample_rate // spec.hop_samples
+        told = np.empty((len(seeds), spec.bands, frames), np.float32)
+        out = np.empty((len(seeds), frames * spec.hop_samples), np.float32)
+        for _ in range(minutes):
+            pieces = []
+            for _ in range(60 // _PIECE_S):
+                for place, (line, point) in enumerate(lines):
+                    line.write(told[place], np.repeat(point[:, None], frames, 1))
+                written = self.runner.step(told, state, out)
+                pieces.append(out[:, :written].copy())
+            yield np.concatenate(pieces, 1)
+
+    def begin_of(self, seed: int) -> Audio:
+        """Return the first seconds of a seed's note."""
+        spec = self.runner.spec
+        line, point = self._line(seed)
+        frames = whole_note(line, point, int(_LIKE_S * spec.sample_rate / spec.hop_samples), 0)
+        return _played(self.runner, frames, seed)
+
+    def _line(self, seed: int) -> tuple[NoteLine, Features]:
+        timbre = self.material.timbres[seed % len(self.points)]
+        line = NoteLine(self.spec, self.runner.spec.sample_rate, self.runner.spec.hop_samples)
+        part = np.random.default_rng(seed).uniform(0.1, 0.9)
+        line.begin(round(timbre.lowest + part * (timbre.highest - timbre.lowest)), _VELOCITY)
+        return line, self.points[seed % len(self.points)]
+
+
+def _played(runner: Runner, frames: Features, seed: int = 1) -> Audio:
+    state = runner.new_state(1, SeededDraws.of(seed))
+    out = np.empty((1, frames.shape[1] * runner.spec.hop_samples), np.float32)
+    written = runner.step(np.ascontiguousarray(frames[None]), state, out)
+    return out[0, :written]
+
+
+def _figures(measured: NotesMeasures) -> list[str]:
+    nearest = sorted(measured.distances_db.items(), key=lambda pair: pair[1])
+    return [
+        f"pitch {measured.median_cents:.1f} cents off at the median, {100 * measured.near:.1f} % of frames "
+        f"within 50; at worst {measured.worst[1]:.1f} ({measured.worst[0]})",
+        f"heard after {measured.onset_ms:.1f} ms at most; a harder note is at most "
+        f"{measured.velocity_falls_db:.1f} dB softer",
+        f"peak {measured.peak:.2f}, mean {measured.dc:.1e} at most",
+        "multi-resolution distance to notes held out, dB: "
+        + ", ".join(f"{name} {value:.1f}" for name, value in nearest),
+    ]
+
+
+def _failures(measured: NotesMeasures) -> list[str]:
+    gates = (
+        (measured.median_cents <= MOST_CENTS, f"pitch is {measured.median_cents:.1f} cents off"),
+        (measured.near >= LEAST_NEAR, f"only {100 * measured.near:.1f} % of frames are within 50 cents"),
+        (measured.onset_ms <= BLOCK_MS, f"a note is heard only after {measured.onset_ms:.1f} ms"),
+    )
+    return [said for holds, said in gates if not holds]
