@@ -72,8 +72,8 @@ class NoteInput:
             stretch,
             self.voices,
             _HANDS,
-            False,
-            self.settled_s,
+            own_gain=False,
+            settled_s=self.settled_s,
         )
 
     @property

@@ -21,9 +21,9 @@ _STEPS, _BATCH, _RATE = 500, 64, 2e-3
 _JUDGES = 3
 _FFT, _HOP, _BANDS, _PIECES = 1024, 256, 32, 24
 _FLOOR = 1e-3
-_MOST_SHIFT = 0.06
 _LEAST_ACCURACY = 0.85
-_QUIET_DB, _TAIL = -60.0, 16
+_TAIL_SAMPLES = 64
+_NATS_DB = float(20.0 / np.log(10.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class DrumsMeasures:
         peak: Largest sample.
         dc: Largest mean of a hit, linear.
         onset_ms: After which a tenth of the peak is reached, at most, in 95 of 100 hits.
-        tail_db: Level of the last sixteenth of a hit beside its loudest, at most, in 95 of 100.
+        tail_db: The loudest of a hit's last 64 samples beside its peak, at most, in 95 of 100.
     """
 
     accuracy: float
@@ -86,7 +86,7 @@ def measure_drums(
     levels = np.abs(made)
     peaks = levels.max(1)
     onsets = (levels > 0.1 * peaks[:, None]).argmax(1) * (1000.0 / sample_rate)
-    tails = levels[:, -made.shape[1] // _TAIL :].max(1) / np.maximum(peaks, 1e-9)
+    tails = levels[:, -_TAIL_SAMPLES:].max(1) / np.maximum(peaks, 1e-9)
     return DrumsMeasures(
         float(right.mean()),
         {name: float(right[kinds == kind].mean()) for kind, name in enumerate(classes)},
@@ -166,20 +166,20 @@ def _looks(sounds: NDArray[np.float32]) -> NDArray[np.float32]:
         summed = np.add.reduceat(power[:, : edges[-1]], edges[:-1], 1) / np.diff(edges)
         out.append(np.log(np.sqrt(summed) / (0.5 * window.sum()) + _FLOOR))
     looks = np.stack(out).transpose(0, 2, 1)
-    steps = np.unique(np.geomspace(1, looks.shape[2], _PIECES + 1).round().astype(int) - 1)
-    return np.add.reduceat(looks, steps[:-1], 2)[..., :].astype(np.float32) / np.diff(
-        np.append(steps[:-1], looks.shape[2])
-    ).astype(np.float32)
+    steps = np.unique(np.geomspace(1, looks.shape[2], _PIECES + 1).round().astype(int) - 1)[:-1]
+    counts = np.diff(np.append(steps, looks.shape[2]))
+    return np.asarray(np.add.reduceat(looks, steps, 2) / counts, np.float32)
 
 
 def _nearest(looks: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return how far each is from the nearest other, in dB, the mean over bands and pieces."""
     flat = others.reshape(others.shape[0], -1)
-    return np.array([np.abs(flat - one.ravel()).mean(1).min() for one in looks]) * (20.0 / np.log(10.0))
+    nats = [float(np.abs(flat - one.ravel()).mean(1).min()) for one in looks]
+    return _NATS_DB * np.array(nats, np.float64)
 
 
 def _distances(looks: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return how far each two are from each other, in dB."""
     flat = looks.reshape(looks.shape[0], -1)
     pairs = [float(np.abs(flat[n] - flat[m]).mean()) for n in range(flat.shape[0]) for m in range(n)]
-    return np.array(pairs) * (20.0 / np.log(10.0))
+    return _NATS_DB * np.array(pairs, np.float64)
