@@ -25,8 +25,9 @@ from bench.report import print_machine, run, write_json
 from synthhost.core.arrays import Audio, Features
 from synthhost.core.errors import SourceError
 from synthhost.features.mel import mel_spectrogram
+from synthhost.library.finding import find_model
 from synthhost.library.model import Model, build_network, model_from
-from synthhost.library.shelves import find_model, load_found
+from synthhost.library.shelves import load_found
 from synthhost.streaming.block import AnyBlock
 
 DEFAULT_MODEL = "hifigan-universal"

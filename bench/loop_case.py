@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from bench.sizes import random_size
 from synthhost.checkpoints.importing import read_model
-from synthhost.checkpoints.package import Origin, Package, manifest_for
+from synthhost.checkpoints.model_folder import Origin
+from synthhost.checkpoints.package import Package, manifest_for
 from synthhost.core.errors import ConfigError, ModelError
 from synthhost.families.samplernn import SampleRnnVoice
 from synthhost.families.wavenet import WavenetVoice

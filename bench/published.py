@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from synthhost.checkpoints.layout import ReadModel
-from synthhost.checkpoints.package import Origin, Package, manifest_for
+from synthhost.checkpoints.model_folder import Origin
+from synthhost.checkpoints.package import Package, manifest_for
 from synthhost.core.errors import ConfigError, suggestion
 from synthhost.families.registry import family
 from synthhost.features.mel import CONVENTIONS

@@ -12,7 +12,8 @@ import torch
 from bench.published import HYPER as HIFIGAN
 from bench.published import random_package
 from synthhost.checkpoints.layout import ReadModel
-from synthhost.checkpoints.package import Origin, Package, manifest_for
+from synthhost.checkpoints.model_folder import Origin
+from synthhost.checkpoints.package import Package, manifest_for
 from synthhost.core.errors import ConfigError, suggestion
 from synthhost.core.specs import MelSpec
 from synthhost.families.registry import family

@@ -13,7 +13,7 @@ from typing import Any
 from bench.published import HYPER, random_model, random_origin
 from synthhost.checkpoints.package import save_package
 from synthhost.host.planning import written_set
-from synthhost.library.shelves import find_model, user_models
+from synthhost.library.finding import find_model, user_models
 from synthhost.schema.preset_library import PRESETS_VARIABLE, PresetLibrary
 from synthhost.schema.set import Set
 from synthhost.schema.strict_yaml import dump_yaml

@@ -23,10 +23,12 @@ from synthhost.checkpoints import (
     seungwonpark,
     vincentherrmann,
 )
+from synthhost.checkpoints.bundle_index import bundle_index
 from synthhost.checkpoints.layout import Layout, ReadModel
-from synthhost.checkpoints.package import Origin, save_package
+from synthhost.checkpoints.model_folder import Origin
+from synthhost.checkpoints.package import save_package
 from synthhost.checkpoints.reading import read_checkpoint
-from synthhost.checkpoints.tensorflow_bundle import TensorBundle, bundle_index
+from synthhost.checkpoints.tensorflow_bundle import TensorBundle
 from synthhost.core.errors import CheckpointError
 
 LAYOUTS: tuple[Layout, ...] = (

@@ -17,6 +17,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from synthhost.checkpoints.layout import ReadModel, check_tensors
+from synthhost.checkpoints.model_folder import (
+    CERTIFICATE_NAME,
+    MANIFEST_NAME,
+    WEIGHTS_NAME,
+    Origin,
+)
 from synthhost.checkpoints.programs import Allowed, nothing
 from synthhost.checkpoints.reading import file_sha256, first_line, read_safetensors
 from synthhost.checkpoints.torchscript import PROGRAM_NAME, load_script
@@ -29,20 +35,6 @@ from synthhost.schema.manifest import Certificate, Manifest, mel_entry
 from synthhost.schema.reading import read_text
 from synthhost.schema.sentences import unknown_name
 from synthhost.schema.strict_yaml import dump_yaml
-
-MANIFEST_NAME = "manifest.yaml"
-WEIGHTS_NAME = "weights.safetensors"
-CERTIFICATE_NAME = "certificate.yaml"
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a model comes from, as its manifest tells it."""
-
-    name: str
-    licence: str
-    source: str
-    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +49,6 @@ class Package:
     tensors: Mapping[str, Tensor]
     certificate: Certificate | None = None
     program: Script | None = None
-
-
-def is_package(folder: Path) -> bool:
-    """Tell whether a folder is a model."""
-    return (folder / MANIFEST_NAME).is_file()
 
 
 def read_manifest(folder: Path) -> Manifest:

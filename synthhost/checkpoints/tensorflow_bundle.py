@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from synthhost.checkpoints.bundle_index import INDEX_SUFFIX, read_bounded
 from synthhost.checkpoints.crc32c import crc32c, masked
 from synthhost.checkpoints.tensorflow_table import DamagedError, damaged, read_table, read_varint
 from synthhost.core.errors import CheckpointError
 
-INDEX_SUFFIX = ".index"
 MAX_INDEX_BYTES = 16 * 1024**2
 MAX_TENSOR_BYTES = 2 * 1024**3
 MAX_SHARDS = 1000
@@ -31,9 +30,6 @@ MAX_DIMENSIONS = 16
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _TYPES = MappingProxyType({1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8", 19: "<f2"})  # of DataType, those read
-_STATE_FILE = "checkpoint"  # text beside the checkpoints that names the newest one
-_NEWEST = re.compile(r'^model_checkpoint_path: "([^"]+)"', re.MULTILINE)
-_MAX_STATE_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +54,7 @@ class TensorBundle(Mapping[str, Tensor]):
 
     def __init__(self, index: Path) -> None:
         self.path = index
-        raw = _read(index, MAX_INDEX_BYTES)
+        raw = read_bounded(index, MAX_INDEX_BYTES)
         try:
             table = read_table(raw)
             self._shards = _shards(table.pop(b"", b""))
@@ -106,37 +102,6 @@ class TensorBundle(Mapping[str, Tensor]):
     def _shard_path(self, shard: int) -> Path:
         stem = self.path.name.removesuffix(INDEX_SUFFIX)
         return self.path.with_name(f"{stem}.data-{shard:05d}-of-{self._shards:05d}")
-
-
-def bundle_index(path: Path) -> Path | None:
-    """Return the index file of the checkpoint that a path means: itself, its prefix, or its folder.
-
-    Of several checkpoints in a folder the newest is meant, as the file `checkpoint` there names it.
-
-    Raises:
-        CheckpointError: A folder holds several and does not say which.
-    """
-    if path.is_dir():
-        return _index_in(path)
-    if path.is_file():
-        return path if path.suffix == INDEX_SUFFIX else None
-    beside = path.with_name(path.name + INDEX_SUFFIX)
-    return beside if beside.is_file() else None
-
-
-def _index_in(folder: Path) -> Path | None:
-    found = sorted(folder.glob(f"*{INDEX_SUFFIX}"))
-    if len(found) < 2:
-        return found[0] if found else None
-    state = folder / _STATE_FILE
-    text = _read(state, _MAX_STATE_BYTES).decode(errors="replace") if state.is_file() else ""
-    newest = _NEWEST.search(text)
-    if newest is not None:
-        named = folder / f"{newest[1].replace(chr(92), '/').rpartition('/')[2]}{INDEX_SUFFIX}"
-        if named in found:
-            return named
-    listed = ", ".join(path.name for path in found[:6])
-    raise CheckpointError(f"{folder}: holds several checkpoints ({listed}). Name one of them.")
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
@@ -207,17 +172,6 @@ def _shape(message: bytes) -> tuple[int, ...]:
     if len(sizes) > MAX_DIMENSIONS:
         damaged(f"it speaks of a tensor of {len(sizes)} dimensions")
     return tuple(sizes)
-
-
-def _read(path: Path, most_bytes: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(most_bytes + 1)
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror}). Check the path.") from error
-    if len(raw) > most_bytes:
-        raise CheckpointError(f"{path}: larger than {most_bytes // 1024**2} MB; no known model needs that.")
-    return raw
 
 
 def _read_part(path: Path, offset: int, size: int, name: str) -> bytes:

@@ -14,7 +14,8 @@ from synthhost.cli.computing import BackendOption, DeviceOption
 from synthhost.core.computing import asked_for
 from synthhost.core.options import without_options
 from synthhost.library.certify import certify
-from synthhost.library.shelves import find_model, load_found
+from synthhost.library.finding import find_model
+from synthhost.library.shelves import load_found
 from synthhost.schema.manifest import Certificate
 
 _ROUNDING = 1e-4  # of the peak: above it a program's sound is another one in other chunks

@@ -9,7 +9,7 @@ import torch
 import typer
 from rich.console import Console
 
-from synthhost.library.shelves import find_model, home, shelves
+from synthhost.library.finding import find_model, home, shelves
 from synthhost.train.evaluating import RECIPE_NAME, evaluate
 from synthhost.train.evaluation import Scope
 

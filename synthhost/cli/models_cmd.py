@@ -17,16 +17,10 @@ from synthhost.cli.certify_cmd import print_certificate
 from synthhost.core.errors import SynthhostError
 from synthhost.families.registry import family
 from synthhost.families.torchscript import ScriptHyper
+from synthhost.library.finding import find_model, shelves
 from synthhost.library.published import PUBLISHED
 from synthhost.library.pulling import published, pull
-from synthhost.library.shelves import (
-    find_model,
-    is_trusted,
-    load_found,
-    shelves,
-    trust_model,
-    trusted_programs,
-)
+from synthhost.library.shelves import is_trusted, load_found, trust_model, trusted_programs
 from synthhost.schema.manifest import Manifest
 
 app = typer.Typer(help="List, fetch and describe models.", no_args_is_help=True)

@@ -19,7 +19,7 @@ from synthhost.core.params import ParamSpec
 from synthhost.effects.catalogue import CATALOGUE
 from synthhost.host.factory import VoiceFactory
 from synthhost.library.controls import controls_of, latent_dimensions
-from synthhost.library.shelves import find_model
+from synthhost.library.finding import find_model
 from synthhost.schema.checks import check_preset
 from synthhost.schema.preset import PlacedPreset, start_values
 from synthhost.schema.preset_library import PresetLibrary

@@ -13,9 +13,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from synthhost.checkpoints.package import Origin, save_package
+from synthhost.checkpoints.model_folder import Origin
+from synthhost.checkpoints.package import save_package
 from synthhost.core.errors import ConfigError
-from synthhost.library.shelves import home, shelves
+from synthhost.library.finding import home, shelves
 from synthhost.schema.reading import read_text
 from synthhost.schema.recipe import Recipe
 from synthhost.schema.strict_yaml import dump_yaml

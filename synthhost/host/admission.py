@@ -21,8 +21,8 @@ from synthhost.host.plan import STRICT, Plan
 from synthhost.host.realtime import RENDER_PRIORITY, raised
 from synthhost.host.stalls import StallWitness
 from synthhost.host.verdicts import Tried, does_not_keep_up, needs_too_much, what_next
+from synthhost.library.finding import home
 from synthhost.library.model import Model
-from synthhost.library.shelves import home
 from synthhost.streaming.block import Block
 
 FULL = 0.95  # of a core: beyond this nothing is left for the rest of the engine

@@ -17,7 +17,7 @@ from synthhost.core.options import OptionValue, without_options
 from synthhost.host.places import written_out
 from synthhost.host.plan import ADMISSIONS, WARN, Plan, SinkPlan
 from synthhost.host.recording import check_take_folder, new_take
-from synthhost.library.shelves import find_model, home
+from synthhost.library.finding import find_model, home
 from synthhost.schema.preset_library import PresetLibrary
 from synthhost.schema.set import Set
 from synthhost.sinks.clocked import MASTER_ENDINGS

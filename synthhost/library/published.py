@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from synthhost.checkpoints.package import Origin
+from synthhost.checkpoints.model_folder import Origin
 
 
 @dataclass(frozen=True, slots=True)

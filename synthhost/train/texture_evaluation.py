@@ -80,8 +80,8 @@ def steady_figures(steady: Steadiness, like: str) -> str:
     return (
         f"{steady.seeds} times {steady.minutes} minutes: level {steady.lowest_db:+.1f} to "
         f"{steady.highest_db:+.1f} dB of {like}, one voice's minutes within {steady.drift_db:.1f} dB; "
-        f"spectrum at most {steady.spectrum_db:.1f} dB off; silent seconds at most {100 * steady.silent:.1f} %; peak "
-        f"{steady.peak:.2f}, mean at most {steady.dc:.3f} of the level"
+        f"spectrum at most {steady.spectrum_db:.1f} dB off; silent seconds at most "
+        f"{100 * steady.silent:.1f} %; peak {steady.peak:.2f}, mean at most {steady.dc:.3f} of the level"
     )
 
 

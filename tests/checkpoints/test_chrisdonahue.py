@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from synthhost.checkpoints.importing import read_model
 from synthhost.core.errors import CheckpointError
 from synthhost.families.registry import family
-from synthhost.library.shelves import find_model, import_model, load_model
+from synthhost.library.finding import find_model
+from synthhost.library.shelves import import_model, load_model
 
 REFERENCE = Path(
     os.environ.get("SYNTHHOST_REFERENCE", Path(__file__).resolve().parents[3] / "shared" / "reference")

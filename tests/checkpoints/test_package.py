@@ -12,14 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from synthhost.checkpoints import package as packaging
 from synthhost.checkpoints.layout import ReadModel
-from synthhost.checkpoints.package import (
-    Origin,
-    is_package,
-    load_package,
-    read_certificate,
-    save_certificate,
-    save_package,
-)
+from synthhost.checkpoints.model_folder import Origin, is_package
+from synthhost.checkpoints.package import load_package, read_certificate, save_certificate, save_package
 from synthhost.checkpoints.reading import file_sha256
 from synthhost.core.errors import CheckpointError, ConfigError
 from synthhost.core.specs import MelSpec

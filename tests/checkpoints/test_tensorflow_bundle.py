@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from synthhost.checkpoints.tensorflow_bundle import TensorBundle, bundle_index
+from synthhost.checkpoints.bundle_index import bundle_index
+from synthhost.checkpoints.tensorflow_bundle import TensorBundle
 from synthhost.checkpoints.tensorflow_table import read_table
 from synthhost.core.errors import CheckpointError
 

@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 
 from synthhost.cli.presets_cmd import app, problems_of
 from synthhost.families.registry import family
+from synthhost.library.finding import shelves
 from synthhost.library.published import PUBLISHED
-from synthhost.library.shelves import import_model, shelves
+from synthhost.library.shelves import import_model
 from synthhost.schema.preset import PlacedPreset
 from synthhost.schema.preset_library import PresetLibrary
 

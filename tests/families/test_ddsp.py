@@ -11,7 +11,8 @@ import torch
 
 from synthhost.backends.torch_runner import TorchRunner
 from synthhost.checkpoints.layout import ReadModel
-from synthhost.checkpoints.package import Origin, save_package
+from synthhost.checkpoints.model_folder import Origin
+from synthhost.checkpoints.package import save_package
 from synthhost.core.errors import CheckpointError, ConfigError, FeatureError
 from synthhost.core.note_frames import NoteLine, key_hz, measuring_frames
 from synthhost.core.specs import ModelSpec

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from synthhost.checkpoints.layout import ReadModel
-from synthhost.checkpoints.package import Origin, Package, manifest_for
+from synthhost.checkpoints.model_folder import Origin
+from synthhost.checkpoints.package import Package, manifest_for
 from synthhost.core.draws import SeededDraws
 from synthhost.core.errors import CheckpointError, ConfigError, FeatureError
 from synthhost.core.specs import MelSpec

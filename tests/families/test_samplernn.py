@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from synthhost.backends.loop_runner import LoopRunner
 from synthhost.checkpoints.layout import ReadModel
-from synthhost.checkpoints.package import Origin, Package, manifest_for
+from synthhost.checkpoints.model_folder import Origin
+from synthhost.checkpoints.package import Package, manifest_for
 from synthhost.core.arrays import Audio
 from synthhost.core.draws import SeededDraws
 from synthhost.core.errors import FeatureError

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from synthhost.checkpoints.layout import ReadModel
-from synthhost.checkpoints.package import Origin, save_package
+from synthhost.checkpoints.model_folder import Origin
+from synthhost.checkpoints.package import save_package
 from synthhost.core.errors import CheckpointError, ConfigError, FeatureError
 from synthhost.families import wavegan
 from synthhost.families.registry import family

@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from synthhost.checkpoints.layout import ReadModel
-from synthhost.checkpoints.package import Origin, Package, manifest_for
+from synthhost.checkpoints.model_folder import Origin
+from synthhost.checkpoints.package import Package, manifest_for
 from synthhost.core.draws import SeededDraws
 from synthhost.core.errors import ConfigError
 from synthhost.core.note_frames import measuring_frames

@@ -14,7 +14,8 @@ import torch
 import yaml
 
 from synthhost.checkpoints.layout import ReadModel
-from synthhost.checkpoints.package import Origin, save_package
+from synthhost.checkpoints.model_folder import Origin
+from synthhost.checkpoints.package import save_package
 from synthhost.core.arrays import Audio
 from synthhost.core.errors import ConfigError, RecordingError, SourceError
 from synthhost.core.latency import LatencyPart, total_ms

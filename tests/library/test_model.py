@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthhost.checkpoints.layout import ReadModel
-from synthhost.checkpoints.package import Origin, Package, manifest_for
+from synthhost.checkpoints.model_folder import Origin
+from synthhost.checkpoints.package import Package, manifest_for
 from synthhost.core.errors import FeatureError, ModelError
 from synthhost.core.specs import MelSpec
 from synthhost.families.registry import family

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from synthhost.checkpoints.layout import ReadModel
-from synthhost.checkpoints.package import Origin, Package, manifest_for
+from synthhost.checkpoints.model_folder import Origin
+from synthhost.checkpoints.package import Package, manifest_for
 from synthhost.core.errors import ConfigError
 from synthhost.core.options import with_options, without_options
 from synthhost.families.registry import family

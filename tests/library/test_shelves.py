@@ -12,14 +12,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from synthhost.checkpoints.package import Origin, load_package
+from synthhost.checkpoints.model_folder import Origin
+from synthhost.checkpoints.package import load_package
 from synthhost.core.errors import CheckpointError, ConfigError, DownloadError, ModelNotFoundError
 from synthhost.families.registry import family
 from synthhost.library import shelves as library
+from synthhost.library.finding import find_model, user_models
 from synthhost.library.pip_download import Progress, pip_download
 from synthhost.library.published import PUBLISHED, Member, Published
 from synthhost.library.pulling import published, pull
-from synthhost.library.shelves import find_model, import_model, load_model, user_models
+from synthhost.library.shelves import import_model, load_model
 
 CONFIG = {
     "resblock": "2",

@@ -9,10 +9,11 @@ import pytest
 import soundfile
 import torch
 
-from synthhost.checkpoints.package import is_package
+from synthhost.checkpoints.model_folder import is_package
 from synthhost.library.certify_features import certifying_features
+from synthhost.library.finding import find_model, user_models
 from synthhost.library.model import Model, build_network
-from synthhost.library.shelves import find_model, load_found, load_model, user_models
+from synthhost.library.shelves import load_found, load_model
 
 pytestmark = [
     pytest.mark.universal,

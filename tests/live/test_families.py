@@ -13,7 +13,8 @@ import soundfile
 import torch
 
 from synthhost.checkpoints.layout import ReadModel
-from synthhost.checkpoints.package import Origin, save_package
+from synthhost.checkpoints.model_folder import Origin
+from synthhost.checkpoints.package import save_package
 from synthhost.core.specs import MelSpec
 from synthhost.families.registry import family
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from synthhost.library import shelves
+from synthhost.library import finding
 from synthhost.library.model import Model
 from synthhost.library.shelves import load_model
 
@@ -297,4 +297,4 @@ def load(make: Callable[[str], Path]) -> Callable[[str], Model]:
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYNTHHOST_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(shelves, "_SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(finding, "_SHIPPED", tmp_path / "shipped")

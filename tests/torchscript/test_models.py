@@ -16,8 +16,9 @@ from synthhost.cli.app import make_app
 from synthhost.core.errors import CheckpointError, ConfigError, FeatureError
 from synthhost.library import certify as certifying
 from synthhost.library.certify import certify
+from synthhost.library.finding import user_models
 from synthhost.library.model import Model
-from synthhost.library.shelves import import_model, load_found, load_model, user_models
+from synthhost.library.shelves import import_model, load_found, load_model
 
 Make = Callable[[str], Path]
 Load = Callable[[str], Model]

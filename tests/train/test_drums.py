@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synthhost.checkpoints.package import Origin, save_package
+from synthhost.checkpoints.model_folder import Origin
+from synthhost.checkpoints.package import save_package
 from synthhost.core.errors import ConfigError, TrainingError
 from synthhost.library.shelves import load_model
 from synthhost.schema.recipe import Recipe

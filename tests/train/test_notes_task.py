@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from synthhost.checkpoints.package import Origin, load_package, save_package
+from synthhost.checkpoints.model_folder import Origin
+from synthhost.checkpoints.package import load_package, save_package
 from synthhost.core.errors import ConfigError
 from synthhost.core.note_frames import key_hz
 from synthhost.schema.recipe import Recipe
