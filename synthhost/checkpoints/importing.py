@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -87,11 +86,6 @@ def import_checkpoint(
     model = read_model(path, config, sample_rate)
     told = replace(origin, source=f"{origin.source}, as {model.layout} writes it")
     return save_package(model, told, library / origin.name)
-
-
-def slug(text: str) -> str:
-    """Return text as a model name: lower-case letters, digits and single hyphens."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:64].strip("-") or "model"
 
 
 def _at_rate(path: Path, model: ReadModel, sample_rate: int | None) -> ReadModel:

@@ -16,12 +16,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from synthhost.checkpoints.model_folder import Origin
 from synthhost.checkpoints.package import save_package
 from synthhost.core.errors import ConfigError
-from synthhost.library.finding import home, shelves
+from synthhost.library.finding import find_model, home, shelves
 from synthhost.schema.reading import read_text
 from synthhost.schema.recipe import Recipe
 from synthhost.schema.strict_yaml import dump_yaml
 from synthhost.train import spread
 from synthhost.train.loop import Place, train
+from synthhost.train.own_recipe import own_recipe
 from synthhost.train.task import Task
 from synthhost.train.tasks import make_task
 
@@ -32,7 +33,16 @@ _SMOOTHING = 0.02  # of the losses shown
 
 
 def command(
-    recipe: Annotated[str, typer.Argument(help="A recipe's file, or the name of a shipped model.")],
+    recipe: Annotated[
+        str | None, typer.Argument(help="A recipe's file, or the name of a shipped model.")
+    ] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", help="The model that goes on learning, from --data.")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Your own sounds: notes, a folder an instrument; hits, a folder a kind; or any."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Of the run: its state, losses, sounds, and the model in the end.")
     ] = None,
@@ -44,8 +54,7 @@ def command(
     ] = None,
 ) -> None:
     """Train a model by its recipe; what was interrupted, or killed, goes on from its last saved state."""
-    path = find_recipe(recipe)
-    read = Recipe.from_yaml(read_text(path), str(path))
+    read = _wanted(recipe, from_, data)
     if steps is not None:
         read = read.model_copy(update={"steps": steps})
     folder = out or home() / "training" / read.name
@@ -63,6 +72,25 @@ def command(
             return
         kept = _kept(task, read, folder)
         console.print(f"The model is in {kept}. Presets play it by that path; synthhost certify measures it.")
+
+
+def _wanted(recipe: str | None, from_: str | None, data: Path | None) -> Recipe:
+    """Return what is to be trained.
+
+    Raises:
+        ConfigError: What was given is neither a recipe, nor a model and a folder.
+    """
+    if (from_ is None) != (data is None) or (recipe is None) == (from_ is None):
+        raise ConfigError(
+            "Name a recipe, such as synthhost train notes; or a model and a folder of your own sounds, such "
+            "as synthhost train --from notes --data my-flute."
+        )
+    if from_ is None or data is None:
+        path = find_recipe(str(recipe))
+        return Recipe.from_yaml(read_text(path), str(path))
+    model = find_model(from_)
+    path = find_recipe(str(model))
+    return own_recipe(Recipe.from_yaml(read_text(path), str(path)), model, data)
 
 
 def find_recipe(name_or_path: str) -> Path:

@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 
 from synthhost.checkpoints.bundle_index import INDEX_SUFFIX, bundle_index
-from synthhost.checkpoints.importing import UNKNOWN_LICENCE, import_checkpoint, read_model, slug
+from synthhost.checkpoints.importing import UNKNOWN_LICENCE, import_checkpoint, read_model
 from synthhost.checkpoints.model_folder import Origin, is_package
+from synthhost.checkpoints.names import slug
 from synthhost.checkpoints.package import Package, load_package, manifest_for, save_package
 from synthhost.checkpoints.programs import Allowed, Program, TrustList, is_program, read_program
 from synthhost.checkpoints.reading import file_sha256

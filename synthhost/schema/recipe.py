@@ -24,6 +24,7 @@ class Recipe(Document):
     hyper: dict[str, Any] = Field(default_factory=dict)  # of the network; read by its family
     material: dict[str, Any] = Field(default_factory=dict)  # read by the task
     settings: dict[str, Any] = Field(default_factory=dict)  # of losses and the like; read by the task
+    begins_from: Text = ""  # the model whose weights it begins with, by name or path; empty: fresh ones
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     steps: Annotated[int, Field(ge=1, le=10_000_000)]
     batch: Annotated[int, Field(ge=1, le=1_000_000)]

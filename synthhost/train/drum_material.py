@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from synthhost.core.arrays import Audio
 from synthhost.core.drum_map import DRUM_KEYS
 from synthhost.core.errors import ConfigError, DownloadError, TrainingError
 from synthhost.train.fetching import debian_package
+from synthhost.train.own_sounds import folder_stamp, own_hits
 from synthhost.train.soundfont import Soundfont, general_soundfont, playing
 
 _PACKAGE, _FOLDER = "sonic-pi-samples", "usr/share/sonic-pi/samples"
@@ -67,12 +68,14 @@ class DrumMaterial:
         kits: Programs of the soundfont's drum bank.
         velocities: Of MIDI.
         held_out_every: Of each kind, every so manyth hit is held out.
+        folder: Of a player's own hits, which are taken instead of all others; empty: none.
     """
 
     classes: tuple[str, ...]
     kits: tuple[int, ...]
     velocities: tuple[int, ...]
     held_out_every: int
+    folder: str = field(default="", repr=False)
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> DrumMaterial:
@@ -87,6 +90,7 @@ class DrumMaterial:
                 tuple(int(one) for one in plain["kits"]),
                 tuple(int(one) for one in plain["velocities"]),
                 int(plain["held_out_every"]),
+                str(plain.get("folder", "")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(
@@ -134,7 +138,7 @@ def drum_hits(
         DownloadError: A package cannot be had.
         TrainingError: A kind has too few hits.
     """
-    described = json.dumps([_FORMAT, repr(material), sample_rate, samples])
+    described = json.dumps([_FORMAT, repr(material), sample_rate, samples, *folder_stamp(material.folder)])
     path = cache / "drums" / f"{hashlib.sha256(described.encode()).hexdigest()[:16]}.npz"
     if not path.is_file():
         made = _made(material, sample_rate, samples, cache, say)
@@ -151,7 +155,11 @@ def played_hits(material: DrumMaterial, sample_rate: int, cache: Path) -> Iterat
 
     Raises:
         DownloadError: A package cannot be had.
+        TrainingError: A player's own hit cannot be read, or is of no known kind.
     """
+    if material.folder:
+        yield from own_hits(Path(material.folder), material.classes, sample_rate)
+        return
     folder = debian_package(_PACKAGE, cache) / _FOLDER
     for path in sorted(folder.glob("*.flac")):
         kind = next((kind for prefix, kind in _PREFIXES if path.stem.startswith(prefix)), None)
@@ -191,7 +199,7 @@ def _made(
             sounds[place].append(hit)
             known[place].append(looks)
     few = [name for name, hits in zip(material.classes, sounds, strict=True) if len(hits) < 4]
-    if few:
+    if few and not material.folder:
         raise TrainingError(f"material: too few hits of {', '.join(few)}. Leave them out.")
     kinds = np.repeat(np.arange(len(sounds)), [len(hits) for hits in sounds])
     held_out = np.concatenate([np.arange(len(hits)) % material.held_out_every == 1 for hits in sounds])

@@ -91,6 +91,7 @@ class DrumsTask:
         self._learned = [
             np.flatnonzero((self.hits.kinds == kind) & ~self.hits.held_out) for kind in range(len(classes))
         ]
+        self._there = [kind for kind, places in enumerate(self._learned) if places.size]
         torch.manual_seed(recipe.seed)
         generator = wavegan.build(self._hyper).to(device)
         encoder = Encoder(self._latent, len(classes), 16).to(device)
@@ -105,7 +106,7 @@ class DrumsTask:
     def draw(self, step: int) -> Batch:
         """Return hits of all kinds alike, some resampled or mixed with others of their kind."""
         rng = rng_of(self._recipe.seed, step)
-        kinds = rng.integers(0, len(self._learned), self._recipe.batch)
+        kinds = np.array(self._there)[rng.integers(0, len(self._there), self._recipe.batch)]
         sounds = np.stack([self._varied(kind, rng) for kind in kinds])
         noise = rng.standard_normal((self._recipe.batch, self._latent)).astype(np.float32)
         return {
@@ -141,6 +142,8 @@ class DrumsTask:
         found = {}
         for name, held_out in (("held_out", True), ("learned", False)):
             places = np.flatnonzero(self.hits.held_out == held_out)[:128]
+            if not places.size:
+                continue
             sounds = torch.from_numpy(self.hits.sounds[places]).to(self._device)
             kinds = torch.eye(len(self._learned), device=self._device)[self.hits.kinds[places]]
             mean, _ = self.networks["encoder"](sounds, kinds)
@@ -162,6 +165,10 @@ class DrumsTask:
 
     def finish(self, folder: Path) -> None:
         """Nothing lies beside the model."""
+
+    def begin_from(self, tensors: Mapping[str, Tensor]) -> None:
+        """Begin with a generator's weights; where its hits lie is learned anew."""
+        wavegan.load_weights(self.networks["generator"], tensors)  # type: ignore[arg-type]
 
     def model(self) -> ReadModel:
         """Return the generator."""

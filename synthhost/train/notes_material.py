@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from synthhost.core.arrays import Audio
 from synthhost.core.errors import ConfigError, TrainingError
 from synthhost.core.note_frames import key_hz, told
 from synthhost.train.harmonic_analysis import Analysis
+from synthhost.train.own_sounds import folder_stamp, own_notes
 from synthhost.train.piano import layer_velocity, piano_notes
 from synthhost.train.soundfont import Soundfont, general_soundfont, playing
 
@@ -62,7 +63,8 @@ class NoteMaterial:
         after_s: What is heard of them afterwards.
         piano_layers: Of the real piano that are learned from.
         piano_held_out: Layers that are not.
-        held_out_every: Every so manyth key is held out.
+        held_out_every: Every so manyth key is held out; of a player's own notes every so manyth note.
+        folder: Of a player's own notes, which are taken instead of all others; empty: none.
     """
 
     timbres: tuple[Timbre, ...]
@@ -73,6 +75,7 @@ class NoteMaterial:
     piano_layers: tuple[int, ...]
     piano_held_out: tuple[int, ...]
     held_out_every: int
+    folder: str = field(default="", repr=False)
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> NoteMaterial:
@@ -94,6 +97,7 @@ class NoteMaterial:
                 tuple(int(one) for one in plain.get("piano_layers", ())),
                 tuple(int(one) for one in plain.get("piano_held_out", ())),
                 int(plain["held_out_every"]),
+                str(plain.get("folder", "")),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ConfigError(
@@ -107,7 +111,7 @@ class Note:
 
     Attributes:
         timbre: Its instrument's place among the timbres.
-        key: In semitones.
+        key: In semitones, with a fraction where it was measured.
         velocity: 0 to 1.
         held_samples: After which it ended; None: it was not let go.
         sound: Mono, `[samples]`.
@@ -115,7 +119,7 @@ class Note:
     """
 
     timbre: int
-    key: int
+    key: float
     velocity: float
     held_samples: int | None
     sound: Audio
@@ -151,6 +155,9 @@ def played(material: NoteMaterial, sample_rate: int, cache: Path) -> Iterator[No
     Raises:
         DownloadError: Something it is played with cannot be had.
     """
+    if material.folder:
+        yield from _of_folder(material, sample_rate)
+        return
     with ExitStack() as stack:
         font: Soundfont | None = None
         for place, timbre in enumerate(material.timbres):
@@ -178,7 +185,7 @@ def note_frames(
     Raises:
         DownloadError: Something it is played with cannot be had.
     """
-    described = json.dumps([_FORMAT, repr(material), numbers])
+    described = json.dumps([_FORMAT, repr(material), numbers, *folder_stamp(material.folder)])
     path = cache / "notes" / f"{hashlib.sha256(described.encode()).hexdigest()[:16]}.npz"
     if not path.is_file():
         made = _made(material, numbers, cache, say)
@@ -188,6 +195,14 @@ def note_frames(
         partial.replace(path)
     with np.load(path) as arrays:
         return NoteFrameSet(**{name: arrays[name] for name in NoteFrameSet.__slots__})
+
+
+def _of_folder(material: NoteMaterial, sample_rate: int) -> Iterator[Note]:
+    places = {one.name: place for place, one in enumerate(material.timbres)}
+    for number, note in enumerate(own_notes(Path(material.folder), sample_rate)):
+        if note.timbre in places:
+            held_out = number % material.held_out_every == 1
+            yield Note(places[note.timbre], note.key, note.velocity, None, note.sound, held_out)
 
 
 def _of_program(material: NoteMaterial, place: int, timbre: Timbre, font: Soundfont) -> Iterator[Note]:

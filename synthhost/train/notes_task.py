@@ -36,6 +36,7 @@ TIMBRES_NAME = "timbres.yaml"
 _SLOPE = 0.1
 _SHOWN_KEYS, _SHOWN_S, _SHOWN_HELD_S = (45, 60, 72), 2.0, 1.2
 _SMALLEST_STRETCH = 1e-6
+_NEAR = 0.1  # of a normal distribution's spread
 
 
 class _Levels(nn.Module):
@@ -168,6 +169,12 @@ class NotesTask:
     def points(self) -> Any:
         """Return where the instruments lie, `[timbres, dimensions]`."""
         return self._levels.timbres.weight.detach().cpu().numpy().astype(np.float32)
+
+    def begin_from(self, tensors: Mapping[str, Tensor]) -> None:
+        """Begin with a network's weights, and with instruments near the middle of its timbre space."""
+        ddsp.load_weights(self._levels.network, tensors)
+        with torch.no_grad():
+            self._levels.timbres.weight.mul_(_NEAR)
 
     def model(self) -> ReadModel:
         """Return the network with the stretch of its strings."""

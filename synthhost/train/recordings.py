@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from synthhost.core.arrays import Audio
 from synthhost.core.errors import ConfigError, TrainingError
 from synthhost.train.fetching import debian_package
+from synthhost.train.own_sounds import folder_stamp, sounds_in
 from synthhost.train.soundfont import Soundfont, general_soundfont, playing
 
 SPEECH, PADS = "speech", "pads"
 
 _SPEECH_PACKAGE = "festvox-ru"
 _SPEECH_FOLDER = "usr/share/festival/voices/russian/msu_ru_nsh_clunits/wav"
-_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"})
 _LOUD = 0.9  # where the loudest thousandth of all samples lies
 _LOUDEST = 0.999
 _PIECE_S = 0.02
@@ -101,7 +101,8 @@ def recordings(
         DownloadError: A package cannot be had.
         TrainingError: A folder holds no two sounds that can be read.
     """
-    stamp = [_FORMAT, repr(material), sample_rate, _folder_stamp(material)]
+    own = "" if material.source in (SPEECH, PADS) else material.source
+    stamp = [_FORMAT, repr(material), sample_rate, folder_stamp(own)]
     name = hashlib.sha256(json.dumps(stamp).encode()).hexdigest()[:16]
     path = cache / "recordings" / f"{name}.npz"
     if not path.is_file():
@@ -113,26 +114,6 @@ def recordings(
         partial.replace(path)
     with np.load(path) as arrays:
         return Recordings(arrays["learned"], arrays["held_out"])
-
-
-def _folder_stamp(material: RecordedMaterial) -> list[tuple[str, int, int]]:
-    if material.source in (SPEECH, PADS):
-        return []
-    return [
-        (str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in sounds_in(Path(material.source))
-    ]
-
-
-def sounds_in(folder: Path) -> list[Path]:
-    """Return the sound files of a folder and those below it, in order.
-
-    Raises:
-        TrainingError: It is no folder.
-    """
-    folder = folder.expanduser()
-    if not folder.is_dir():
-        raise TrainingError(f"{folder}: is no folder of sounds. Name one, or 'speech' or 'pads'.")
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
 
 
 def _made(

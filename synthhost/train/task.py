@@ -46,5 +46,12 @@ class Task(Protocol):
     def finish(self, folder: Path) -> None:
         """Write what belongs beside the model."""
 
+    def begin_from(self, tensors: Mapping[str, Tensor]) -> None:
+        """Begin with the weights of a model of this kind, by published name, instead of fresh ones.
+
+        Raises:
+            CheckpointError: They are another network's.
+        """
+
     def model(self) -> ReadModel:
         """Return what was learned as a model that can be kept."""

@@ -7,7 +7,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
 
+from synthhost.checkpoints.package import load_package
 from synthhost.core.errors import ConfigError, suggestion
+from synthhost.library.finding import find_model
 from synthhost.schema.recipe import Recipe
 from synthhost.train.drums_task import DrumsTask
 from synthhost.train.notes_task import NotesTask
@@ -30,10 +32,15 @@ def make_task(recipe: Recipe, device: str, cache: Path, say: Callable[[str], Non
     Raises:
         ConfigError: No task goes by that name, or the recipe says something that it cannot do.
         DownloadError: Material cannot be had.
+        ModelNotFoundError: The model it begins from is not there.
+        CheckpointError: Or is another network.
     """
     if recipe.task not in TASKS:
         known = ", ".join(sorted(TASKS))
         raise ConfigError(
             f"task: none is named {recipe.task!r}.{suggestion(recipe.task, TASKS)} Known: {known}."
         )
-    return TASKS[recipe.task](recipe, device, cache, say)
+    task = TASKS[recipe.task](recipe, device, cache, say)
+    if recipe.begins_from:
+        task.begin_from(load_package(find_model(recipe.begins_from)).tensors)
+    return task

@@ -17,6 +17,7 @@ from torch.optim import AdamW, Optimizer
 
 from synthhost.checkpoints.layout import ReadModel
 from synthhost.core.errors import ConfigError, TrainingError
+from synthhost.families.registry import family
 from synthhost.schema.recipe import Recipe
 from synthhost.train import spread
 from synthhost.train.draws import rng_of
@@ -97,6 +98,10 @@ class TextureTask:
 
     def finish(self, folder: Path) -> None:
         """Nothing lies beside the model."""
+
+    def begin_from(self, tensors: Mapping[str, Tensor]) -> None:
+        """Begin with a network's weights."""
+        family(self.learner.family).load_weights(self.learner.network, tensors)
 
     def model(self) -> ReadModel:
         """Return the network."""

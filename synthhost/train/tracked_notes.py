@@ -15,6 +15,7 @@ from synthhost.core.arrays import Audio
 from synthhost.core.errors import TrainingError
 from synthhost.core.note_frames import key_hz
 from synthhost.train.notes_material import Note, NoteMaterial, played
+from synthhost.train.own_sounds import folder_stamp
 
 _PERIODS = 4  # of the fundamental in the window that follows its phase: the second harmonic falls on a zero
 _SHORTEST_S = 0.012
@@ -74,7 +75,9 @@ def tracked_notes(
         DownloadError: Something they are played with cannot be had.
         TrainingError: None of them sounds.
     """
-    described = json.dumps([_FORMAT, repr(material), sample_rate, hop_samples])
+    described = json.dumps(
+        [_FORMAT, repr(material), sample_rate, hop_samples, *folder_stamp(material.folder)]
+    )
     path = cache / "tracked" / f"{hashlib.sha256(described.encode()).hexdigest()[:16]}.npz"
     if not path.is_file():
         made = _made(material, sample_rate, hop_samples, cache, say)

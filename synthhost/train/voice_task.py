@@ -43,6 +43,7 @@ from synthhost.train.wavenet_rows import WavenetRows
 _EVALUATED = 24  # crops of notes held out
 _SHOWN_S, _SHOWN_HELD_S = 1.6, 1.0
 _MU, _LEVELS = 255.0, 256.0
+_NEAR = 0.1  # of a normal distribution's spread
 
 
 class NoteNetwork(nn.Module):
@@ -179,6 +180,12 @@ class VoiceTask:
         """Return where the instruments lie, `[timbres, dimensions]`."""
         points: Features = self.network.timbres.weight.detach().cpu().numpy().astype(np.float32)
         return points
+
+    def begin_from(self, tensors: Mapping[str, Tensor]) -> None:
+        """Begin with a network's weights, and with instruments near the middle of its timbre space."""
+        wavenet.load_weights(self.network.wavenet, tensors)
+        with torch.no_grad():
+            self.network.timbres.weight.mul_(_NEAR)
 
     def model(self) -> ReadModel:
         """Return the network."""

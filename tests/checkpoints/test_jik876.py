@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from synthhost.checkpoints.importing import read_model, slug
+from synthhost.checkpoints.importing import read_model
 from synthhost.checkpoints.layout import ReadModel
+from synthhost.checkpoints.names import slug
 from synthhost.core.errors import CheckpointError
 from synthhost.families.registry import family
 

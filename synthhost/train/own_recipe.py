@@ -1,0 +1,66 @@
+"""The recipe with which a model goes on learning from a player's own folder of sounds."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from synthhost.checkpoints.names import slug
+from synthhost.core.errors import ConfigError
+from synthhost.schema.recipe import Recipe
+from synthhost.train.own_sounds import own_notes
+
+_SHORTER, _SLOWER = 10, 0.3  # of a whole training's steps, and of its rate
+_READ_AT_HZ = 16000  # where only keys are wanted
+
+
+def own_recipe(base: Recipe, model: Path, folder: Path) -> Recipe:
+    """Return how a model goes on learning from a folder.
+
+    Notes: every folder below is an instrument. Drums: every folder below, or the begin of a name, is a kind.
+    Textures: all of it is one.
+
+    Args:
+        base: How the model was trained.
+        model: Its folder.
+        folder: Of sounds.
+
+    Raises:
+        ConfigError: The model's task has no material of one's own.
+        TrainingError: The folder's sounds cannot be used.
+    """
+    folder = folder.expanduser().resolve()
+    material: dict[str, Any]
+    if base.task == "texture":
+        material = {**base.material, "source": str(folder)}
+    elif base.task == "drums":
+        material = {**base.material, "folder": str(folder)}
+    elif base.task in ("notes", "voice"):
+        material = {**base.material, "folder": str(folder), "timbres": _timbres(folder)}
+    else:
+        raise ConfigError(f"{base.name}: nothing is learned from a folder for the task {base.task!r}.")
+    return base.model_copy(
+        update={
+            "name": slug(f"{base.name}-{folder.name}"),
+            "about": f"The model {base.name}, gone on learning from {folder.name}.",
+            "source": f"{base.source} Then the sounds of {folder.name}, whose rights are their owner's.",
+            "licence": "yours to say: it was learned from your own sounds too",
+            "begins_from": str(model),
+            "material": material,
+            "steps": max(base.steps // _SHORTER, 1),
+            "learning_rate": base.learning_rate * _SLOWER,
+            "save_steps": max(base.save_steps // _SHORTER, 1),
+            "show_steps": max(base.show_steps // _SHORTER, 1),
+        }
+    )
+
+
+def _timbres(folder: Path) -> list[dict[str, Any]]:
+    keys: dict[str, list[float]] = {}
+    for note in own_notes(folder, _READ_AT_HZ):
+        keys.setdefault(note.timbre, []).append(note.key)
+    return [
+        {"name": name, "program": None, "lowest": math.floor(min(own)), "highest": math.ceil(max(own))}
+        for name, own in keys.items()
+    ]
