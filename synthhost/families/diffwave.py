@@ -14,15 +14,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from synthhost.core.note_frames import NoteSpec
 from synthhost.core.options import OptionValue
 from synthhost.families.diffwave_hyper import UPSAMPLING, DiffwaveHyper
 from synthhost.families.family import SEED, TEMPERATURE, Family
 from synthhost.families.named_layers import NamedLayers, same_length
 from synthhost.families.noise_schedule import Betas, trained_steps
+from synthhost.families.note_input import lay_note_rows, note_layers
 from synthhost.families.sampler import OPTIONS, Step, ancestral, as_played, lay_sampler
 from synthhost.families.weights import fill
 from synthhost.streaming.block import AnyBlock
 from synthhost.streaming.channels import Channels, Offset
+from synthhost.streaming.conv import Conv
 from synthhost.streaming.gates import Gate
 from synthhost.streaming.graph import Add, GraphBuilder, Stream
 from synthhost.streaming.joins import AddChannels, Beside
@@ -53,6 +56,8 @@ class Diffwave(NamedLayers):
         """Lay what brings mel frames to samples, the same for every step; None for what runs by itself."""
         if not self.hyper.bands:
             return None
+        if self.hyper.notes is not None:
+            return lay_note_rows(graph, self.hyper.notes, self.layers)
         stream = graph.input
         for name in ("conv1", "conv2"):
             up = OverBands(self.hyper.bands, self[_UPSAMPLER + name])
@@ -198,6 +203,15 @@ def tensor_names(hyper: DiffwaveHyper) -> dict[str, tuple[int, ...]]:
     }
 
 
+def named_tensors(network: Diffwave) -> dict[str, Tensor]:
+    """Return every tensor by its published name and in its published shape, as it is kept."""
+    return {
+        f"{name}.{leaf}": _as_published(name, tensor).detach().clone().to(torch.float32)
+        for name, layer in network.layers.items()
+        for leaf, tensor in layer.named_parameters()
+    }
+
+
 def load_weights(network: Diffwave, tensors: Mapping[str, Tensor]) -> None:
     """Copy weights in by their published names and shapes; every tensor is used and every layer filled.
 
@@ -205,6 +219,10 @@ def load_weights(network: Diffwave, tensors: Mapping[str, Tensor]) -> None:
         CheckpointError: Tensors are missing, left over, of another shape or not finite.
     """
     fill(network.layers, {name: _as_laid(name, tensor) for name, tensor in tensors.items()})
+
+
+def _notes(hyper: DiffwaveHyper) -> NoteSpec | None:
+    return None if hyper.notes is None else hyper.notes.notes
 
 
 FAMILY = Family(
@@ -217,6 +235,7 @@ FAMILY = Family(
     controls=(TEMPERATURE, SEED),
     options=OPTIONS,
     play=play,
+    notes=_notes,
 )
 
 
@@ -227,18 +246,28 @@ def _layers(hyper: DiffwaveHyper) -> dict[str, AnyLayer]:
         "diffusion_embedding.projection1": same_length(sines, middle),
         "diffusion_embedding.projection2": same_length(middle, told),
     }
-    for name in ("conv1", "conv2") if hyper.bands else ():
-        layers[_UPSAMPLER + name] = ConvTranspose(_NEIGHBOURS, 1, 32, UPSAMPLING, padding=8)
+    if hyper.notes is not None:
+        layers |= note_layers(hyper.notes)
+    elif hyper.bands:
+        for name in ("conv1", "conv2"):
+            layers[_UPSAMPLER + name] = ConvTranspose(_NEIGHBOURS, 1, 32, UPSAMPLING, padding=8)
     for index in range(hyper.residual_layers):
         layer = f"residual_layers.{index}"
-        layers[f"{layer}.dilated_conv"] = same_length(width, 2 * width, 3, hyper.dilation(index))
+        layers[f"{layer}.dilated_conv"] = _dilated(hyper, width, hyper.dilation(index))
         layers[f"{layer}.diffusion_projection"] = same_length(told, width)
         if hyper.bands:
-            layers[f"{layer}.conditioner_projection"] = same_length(hyper.bands, 2 * width)
+            layers[f"{layer}.conditioner_projection"] = same_length(hyper.conditions, 2 * width)
         layers[f"{layer}.output_projection"] = same_length(width, width + skip)
     layers["skip_projection"] = same_length(skip, skip)
     layers["output_projection"] = same_length(skip, 1)
     return layers
+
+
+def _dilated(hyper: DiffwaveHyper, width: int, dilation: int) -> Conv:
+    """Return the convolution of a layer over time; one that plays notes looks back only."""
+    if hyper.notes is None:
+        return same_length(width, 2 * width, 3, dilation)
+    return Conv(width, 2 * width, 3, dilation=dilation, padding=(2 * dilation, 0))
 
 
 def _as_published(name: str, tensor: Tensor) -> Tensor:

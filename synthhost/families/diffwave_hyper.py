@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 from synthhost.core.errors import ConfigError
 from synthhost.families.hyper_reader import HyperReader
 from synthhost.families.noise_schedule import Betas, Schedules, betas_as_json, betas_from_json
+from synthhost.families.note_input import NoteInput, check_frames, notes_from_json
 
 Variant = Literal["lmnt", "philsyn"]
 
@@ -42,6 +43,7 @@ class DiffwaveHyper:
         step_channels: Of the embedded step before, between and after its two layers.
         training_betas: The schedule it was trained with.
         fast_betas: A short schedule that was published with it, or none.
+        notes: What is made of frames of notes; such a network looks at nothing ahead. None: it plays none.
 
     Raises:
         ConfigError: The values describe no network that can be built.
@@ -57,11 +59,14 @@ class DiffwaveHyper:
     step_channels: tuple[int, int, int]
     training_betas: Betas
     fast_betas: Betas = ()
+    notes: NoteInput | None = None
 
     def __post_init__(self) -> None:
         if self.bands and self.variant == "philsyn":
             raise ConfigError("DiffWave bands: a network of philsyn's takes no mel frames here; give 0.")
-        if self.bands and self.hop_samples != CONDITIONAL_HOP_SAMPLES:
+        if self.notes is not None:
+            check_frames("DiffWave", self.notes, self.bands, self.hop_samples)
+        elif self.bands and self.hop_samples != CONDITIONAL_HOP_SAMPLES:
             raise ConfigError(
                 f"DiffWave hop_samples: {self.hop_samples}, but mel frames become {CONDITIONAL_HOP_SAMPLES} "
                 "samples each in every network of this kind."
@@ -80,8 +85,18 @@ class DiffwaveHyper:
     def parameters(self) -> int:
         """How many numbers the network has, biases left aside."""
         width, skip, told = self.residual_channels, self.skip_channels, self.step_channels
-        layer = width * (6 * width + 2 * self.bands + width + skip + told[2])
+        layer = width * (6 * width + 2 * self.conditions + width + skip + told[2])
         return self.residual_layers * layer + skip * skip + told[0] * told[1] + told[1] * told[2]
+
+    @property
+    def conditions(self) -> int:
+        """Channels of what conditions a sample."""
+        return self.bands if self.notes is None else self.notes.channels
+
+    @property
+    def receptive_samples(self) -> int:
+        """Samples that one sample of one step depends on."""
+        return 2 * sum(self.dilation(layer) for layer in range(self.residual_layers)) + 1
 
     @property
     def schedules(self) -> Schedules:
@@ -94,8 +109,11 @@ class DiffwaveHyper:
 
     def as_json(self) -> dict[str, Any]:
         """Return a plain mapping that `from_json` reads back."""
+        plain = asdict(self)
+        if self.notes is None:
+            del plain["notes"]
         return {
-            **asdict(self),
+            **plain,
             "step_channels": list(self.step_channels),
             "training_betas": betas_as_json(self.training_betas),
             "fast_betas": list(self.fast_betas),
@@ -124,6 +142,7 @@ class DiffwaveHyper:
             step_channels=(told[0], told[1], told[2]),
             training_betas=betas_from_json(training, "DiffWave training_betas"),
             fast_betas=betas_from_json(fast, "DiffWave fast_betas") if fast else (),
+            notes=notes_from_json(plain),
         )
 
 

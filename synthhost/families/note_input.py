@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from synthhost.core.errors import ConfigError
 from synthhost.core.note_frames import OSCILLATOR_CHANNELS, NoteSpec
 from synthhost.families.hyper_reader import HyperReader
 from synthhost.streaming.block import AnyBlock
 from synthhost.streaming.channels import Channels
 from synthhost.streaming.conv import Conv
 from synthhost.streaming.excitation import FixedLevels
-from synthhost.streaming.graph import Concat, GraphBuilder
+from synthhost.streaming.graph import Concat, GraphBuilder, Stream
+from synthhost.streaming.layer import AnyLayer
 from synthhost.streaming.oscillators import Oscillators
 from synthhost.streaming.pointwise import LeakyReLU
 from synthhost.streaming.repeat import Repeat
@@ -109,10 +111,40 @@ class NoteInput:
         )
 
 
-def build_note_input(shape: NoteInput) -> tuple[AnyBlock, dict[str, AnyBlock]]:
-    """Return the blocks, from frames to one row a sample, and those that have weights, by name."""
+def notes_from_json(plain: Mapping[str, Any]) -> NoteInput | None:
+    """Read a network's `notes`, if it has any.
+
+    Raises:
+        ConfigError: One of its values is missing, of the wrong type or out of range.
+    """
+    notes = plain.get("notes")
+    return NoteInput.from_json(notes) if isinstance(notes, Mapping) else None
+
+
+def check_frames(title: str, shape: NoteInput, bands: int, hop_samples: int) -> None:
+    """Refuse a network whose frames are others than those of its notes.
+
+    Raises:
+        ConfigError: They are.
+    """
+    if (shape.notes.bands, shape.hop_samples) != (bands, hop_samples):
+        raise ConfigError(
+            f"{title} notes: have frames of {shape.notes.bands} channels and {shape.hop_samples} samples, "
+            f"not of {bands} and {hop_samples}."
+        )
+
+
+def note_layers(shape: NoteInput) -> dict[str, Conv]:
+    """Return the layers that have weights, by name, with fresh ones."""
+    return {
+        "notes.hidden": Conv(shape.notes.bands - OSCILLATOR_CHANNELS, shape.hidden, 1),
+        "notes.told": Conv(shape.hidden, shape.width, 1),
+    }
+
+
+def lay_notes(graph: GraphBuilder, shape: NoteInput, layers: Mapping[str, AnyLayer]) -> tuple[Stream, Stream]:
+    """Lay what is made of frames; return the excitation, a row a sample, and what is told, a row a frame."""
     bands, hop = shape.notes.bands, shape.hop_samples
-    graph = GraphBuilder(bands)
     own = graph.add("own", Channels(0, OSCILLATOR_CHANNELS, of=bands), graph.input)
     waves = []
     sawtooth = tuple(1.0 / (k + 1) for k in range(shape.harmonics))
@@ -120,12 +152,25 @@ def build_note_input(shape: NoteInput) -> tuple[AnyBlock, dict[str, AnyBlock]]:
         told = graph.add(f"{name}_levels", FixedLevels(amplitudes, (0.0,)), own)
         waves.append(graph.add(name, Oscillators(shape.sample_rate, hop, len(amplitudes), 1), told))
     stream = graph.add("hears", Channels(OSCILLATOR_CHANNELS, bands, of=bands), graph.input)
-    weighted: dict[str, AnyBlock] = {
-        "notes.hidden": Conv(bands - OSCILLATOR_CHANNELS, shape.hidden, 1),
-        "notes.told": Conv(shape.hidden, shape.width, 1),
-    }
-    stream = graph.add("hidden", weighted["notes.hidden"], stream)
+    stream = graph.add("hidden", layers["notes.hidden"], stream)
     stream = graph.add("rectifier", LeakyReLU(_SLOPE), stream)
-    stream = graph.add("told", weighted["notes.told"], stream)
-    held = graph.add("held", Repeat(hop), stream)
-    return graph.build(graph.join("rows", Concat(), *waves, held)), weighted
+    return graph.join("waves", Concat(), *waves), graph.add("told", layers["notes.told"], stream)
+
+
+def lay_note_rows(graph: GraphBuilder, shape: NoteInput, layers: Mapping[str, AnyLayer]) -> Stream:
+    """Lay what is made of frames: one row a sample, what a frame tells held as long as it lasts."""
+    waves, told = lay_notes(graph, shape, layers)
+    held = graph.add("held", Repeat(shape.hop_samples), told)
+    return graph.join("rows", Concat(), waves, held)
+
+
+def build_note_rows(shape: NoteInput, layers: Mapping[str, AnyLayer]) -> AnyBlock:
+    """Return a block of layers, from frames to one row a sample."""
+    graph = GraphBuilder(shape.notes.bands)
+    return graph.build(lay_note_rows(graph, shape, layers))
+
+
+def build_note_input(shape: NoteInput) -> tuple[AnyBlock, dict[str, AnyBlock]]:
+    """Return a block with fresh weights, from frames to one row a sample, and its layers by name."""
+    layers = note_layers(shape)
+    return build_note_rows(shape, layers), dict(layers)

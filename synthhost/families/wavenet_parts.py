@@ -9,7 +9,7 @@ from typing import Any
 
 from synthhost.core.errors import ConfigError
 from synthhost.families.hyper_reader import HyperReader
-from synthhost.families.note_input import NoteInput
+from synthhost.families.note_input import NoteInput, check_frames, notes_from_json
 
 FREE_HOP_SAMPLES = 64  # what one frame of nothing becomes, where nothing conditions: small enough to play
 
@@ -107,20 +107,14 @@ class Conditioning:
             slope=read.real("slope", 0.0, 1.0, 1.0),
             window=read.whole("window", 0, _MAX_WINDOW_HOPS * _MAX_HOP_SAMPLES, 0),
             statistics=read.flag("statistics", default=False),
-            notes=NoteInput.from_json(plain["notes"]) if isinstance(plain.get("notes"), Mapping) else None,
+            notes=notes_from_json(plain),
         )
 
     def _check_notes(self) -> None:
         if (self.kind == "notes") != (self.notes is not None):
             raise ConfigError("WaveNet conditioning: notes: belong to the kind 'notes', and to no other.")
-        if self.notes is not None and (self.notes.notes.bands, self.notes.hop_samples) != (
-            self.channels,
-            self.hop_samples,
-        ):
-            raise ConfigError(
-                f"WaveNet conditioning: notes: have frames of {self.notes.notes.bands} channels and "
-                f"{self.notes.hop_samples} samples, not of {self.channels} and {self.hop_samples}."
-            )
+        if self.notes is not None:
+            check_frames("WaveNet conditioning:", self.notes, self.channels, self.hop_samples)
 
 
 UNCONDITIONAL = Conditioning("none", 0, (FREE_HOP_SAMPLES,))

@@ -235,7 +235,7 @@ def _beside_real_notes(
 
 def _held_out(material: NoteMaterial, sample_rate: int, cache: Path) -> list[Note]:
     """Return a note of every instrument and key held out: a middle velocity, two seconds at most."""
-    chosen: dict[tuple[int, int], Note] = {}
+    chosen: dict[tuple[int, float], Note] = {}
     for note in played(material, sample_rate, cache):
         if not note.held_out or not np.any(note.sound):
             continue

@@ -11,6 +11,7 @@ from synthhost.checkpoints.package import load_package
 from synthhost.core.errors import ConfigError, suggestion
 from synthhost.library.finding import find_model
 from synthhost.schema.recipe import Recipe
+from synthhost.train.diffusion_task import DiffusionTask
 from synthhost.train.drums_task import DrumsTask
 from synthhost.train.notes_task import NotesTask
 from synthhost.train.task import Task
@@ -21,7 +22,13 @@ MakeTask: TypeAlias = Callable[[Recipe, str, Path, Callable[[str], None]], Task]
 """Makes a task of a recipe, a device, a cache folder and somebody to tell."""
 
 TASKS: Mapping[str, MakeTask] = MappingProxyType(
-    {"drums": DrumsTask, "notes": NotesTask, "texture": TextureTask, "voice": VoiceTask}
+    {
+        "diffusion": DiffusionTask,
+        "drums": DrumsTask,
+        "notes": NotesTask,
+        "texture": TextureTask,
+        "voice": VoiceTask,
+    }
 )
 """Every task."""
 

@@ -21,27 +21,21 @@ from torch.optim import AdamW, Optimizer
 
 from synthhost.checkpoints.layout import ReadModel
 from synthhost.core.arrays import Audio, Features
-from synthhost.core.errors import ConfigError, TrainingError
-from synthhost.core.note_frames import NoteLine, whole_note
+from synthhost.core.errors import ConfigError
 from synthhost.families import wavenet
-from synthhost.families.note_input import NoteInput
 from synthhost.families.quantisation import amplitude_ids
 from synthhost.families.wavenet_hyper import WavenetHyper
 from synthhost.schema.recipe import Recipe
-from synthhost.schema.strict_yaml import dump_yaml
 from synthhost.train import spread
-from synthhost.train.draws import rng_of
-from synthhost.train.note_crops import Crop, drawn_crop
+from synthhost.train.note_crops import Crop
+from synthhost.train.note_sounds import NoteSounds, note_input, timbre_points
 from synthhost.train.notes_material import NoteMaterial
-from synthhost.train.notes_task import TIMBRES_NAME
 from synthhost.train.pictures import spectrogram
 from synthhost.train.task import Batch
 from synthhost.train.texture_task import pairs_bits
-from synthhost.train.tracked_notes import TrackedNotes, tracked_notes
 from synthhost.train.wavenet_rows import WavenetRows
 
 _EVALUATED = 24  # crops of notes held out
-_SHOWN_S, _SHOWN_HELD_S = 1.6, 1.0
 _MU, _LEVELS = 255.0, 256.0
 _NEAR = 0.1  # of a normal distribution's spread
 
@@ -53,8 +47,7 @@ class NoteNetwork(nn.Module):
         super().__init__()
         assert hyper.conditioning.notes is not None
         self.wavenet = wavenet.build(hyper)
-        self.timbres = nn.Embedding(timbres, hyper.conditioning.notes.dimensions)
-        nn.init.normal_(self.timbres.weight)
+        self.timbres = timbre_points(timbres, hyper.conditioning.notes.dimensions)
         self._rows = [WavenetRows(self.wavenet)]  # in a list: its weights are the network's own
 
     def forward(self, frames: Tensor, timbre: Tensor, noise: Tensor, heard: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,31 +74,18 @@ class VoiceTask:
     ) -> None:
         self._recipe = recipe
         self._device = device
-        self.material = NoteMaterial.from_json(recipe.material)
-        self.hyper, self._input = voice_hyper(recipe, self.material)
-        settings = recipe.settings
+        self.hyper = voice_hyper(recipe)
+        assert self.hyper.conditioning.notes is not None
+        self.input = self.hyper.conditioning.notes
         try:
-            self._crop = int(settings["crop_frames"])
-            self._at_start = float(settings.get("at_start", 0.25))
-            self._noise = float(settings.get("timbre_noise", 0.1))
-            self._pull = float(settings.get("timbre_pull", 1e-3))
-            self._single = str(settings.get("precision", "float32")) == "float32"
-        except (KeyError, TypeError, ValueError) as error:
+            self._pull = float(recipe.settings.get("timbre_pull", 1e-3))
+            self._single = str(recipe.settings.get("precision", "float32")) == "float32"
+        except (TypeError, ValueError) as error:
             raise ConfigError(f"settings: {type(error).__name__}: {error}.") from error
-        rate, hop = self._input.sample_rate, self._input.hop_samples
-        self.notes: TrackedNotes = tracked_notes(self.material, rate, hop, cache, say)
+        self.sounds = NoteSounds(recipe, self.input, self.hyper.receptive_samples, cache, say)
         self._ids = self._quantised()
-        lengths = np.diff(self.notes.first_frame)
-        self._learned, self._held_out = (
-            np.flatnonzero((self.notes.held_out == held) & (lengths >= self._crop)) for held in (False, True)
-        )
-        if not (self._learned.size and self._held_out.size):
-            raise TrainingError("material: no notes as long as a crop are learned from, or held out.")
-        self._before = -(-self.hyper.receptive_samples // hop) * hop
-        if self._before >= self._crop * hop:
-            raise ConfigError(f"settings: crop_frames: must be more than {self._before // hop}.")
         torch.manual_seed(recipe.seed)
-        network = NoteNetwork(self.hyper, len(self.material.timbres)).to(device)
+        network = NoteNetwork(self.hyper, len(self.sounds.material.timbres)).to(device)
         self.network = network
         self._forward = spread.shared(network, device)
         self.networks: Mapping[str, nn.Module] = {"network": network}
@@ -115,14 +95,8 @@ class VoiceTask:
 
     def draw(self, step: int) -> Batch:
         """Return crops of all instruments alike, a part of them from a note's very begin."""
-        rng = rng_of(self._recipe.seed, step)
-        crops = []
-        for _ in range(self._recipe.batch):
-            timbre = rng.integers(len(self.material.timbres))
-            among = self._learned[self.notes.timbre[self._learned] == timbre]
-            crops.append(self._drawn(among if among.size else self._learned, rng))
-        noise = self._noise * rng.standard_normal((len(crops), self._input.dimensions))
-        return {**self._batch(crops), "noise": noise.astype(np.float32)}
+        crops, told = self.sounds.drawn(step)
+        return {**told, **self._heard(crops)}
 
     def learn(self, batch: Mapping[str, Tensor], step: int) -> dict[str, float]:
         """Predict every sample of the crops from those before it."""
@@ -139,42 +113,33 @@ class VoiceTask:
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
         """Return bits a sample on notes held out, and what a table of pairs needs for them."""
-        rng = np.random.default_rng(self._recipe.seed)
         total, ids = 0.0, []
-        for _ in range(_EVALUATED):
+        for crop in self.sounds.unseen(_EVALUATED):
             batch = {
                 name: torch.as_tensor(one).to(self._device)
-                for name, one in self._batch([self._drawn(self._held_out, rng)]).items()
+                for name, one in {**self.sounds.told([crop]), **self._heard([crop])}.items()
             }
-            none = torch.zeros(1, self._input.dimensions, device=self._device)
+            none = torch.zeros(1, self.input.dimensions, device=self._device)
             logits, _ = self.network(batch["frames"], batch["timbre"], none, batch["heard"])
             total += float(self._nats(logits, batch)) / math.log(2.0)
             ids.append(batch["ids"][0].cpu().numpy())
-        learned = np.concatenate([self._of(self._ids, int(note)) for note in self._learned[::7]])
+        learned = np.concatenate([self._of(self._ids, int(note)) for note in self.sounds.learned[::7]])
         pairs = float(np.mean([pairs_bits(learned, one, self.hyper.out_channels) for one in ids]))
         return {"held_out_bits": total / _EVALUATED, "pairs_bits": pairs}
 
     @torch.no_grad()
     def show(self, folder: Path) -> None:
         """Write a few notes of every instrument, a picture of them, and the instruments' points."""
-        sounds = []
-        for place, timbre in enumerate(self.material.timbres):
-            for part in (0.2, 0.5, 0.8):
-                key = timbre.lowest + part * (timbre.highest - timbre.lowest)
-                sounds.append(self._played(round(key), self.points()[place], place))
-        sound, rate = np.concatenate(sounds), self._input.sample_rate
+        shown = self.sounds.shown(self.points())
+        sound = np.concatenate([self._played(frames, seed) for seed, frames in enumerate(shown)])
+        rate, names = self.input.sample_rate, [one.name for one in self.sounds.material.timbres]
         soundfile.write(folder / "notes.wav", sound, rate, subtype="PCM_16")
-        spectrogram(sound, rate, folder / "notes.png", ", ".join(one.name for one in self.material.timbres))
+        spectrogram(sound, rate, folder / "notes.png", ", ".join(names))
         self.finish(folder)
 
     def finish(self, folder: Path) -> None:
         """Write where the instruments lie in the timbre space."""
-        points = self.points()
-        named = {
-            one.name: [round(float(value), 4) for value in points[place]]
-            for place, one in enumerate(self.material.timbres)
-        }
-        (folder / TIMBRES_NAME).write_text(dump_yaml(named), encoding="utf-8")
+        self.sounds.write_points(self.points(), folder)
 
     def points(self) -> Features:
         """Return where the instruments lie, `[timbres, dimensions]`."""
@@ -193,49 +158,33 @@ class VoiceTask:
             name: tensor.detach().clone().to(torch.float32)
             for name, tensor in self.network.wavenet.named_tensors().items()
         }
-        rate = self._input.sample_rate
+        rate = self.input.sample_rate
         return ReadModel("synthhost", "wavenet", self.hyper.as_json(), None, tensors, rate)
 
     def _quantised(self) -> NDArray[np.int64]:
-        output = self.hyper.output
+        output, sound = self.hyper.output, self.sounds.notes.sound
         parts = [
             amplitude_ids(
-                self._of(self.notes.sound, note),
+                self._of(sound, note),
                 self.hyper.out_channels,
                 output.levels,
                 output.companding,
                 output.de_emphasis,
             )
-            for note in range(self.notes.timbre.shape[0])
+            for note in range(self.sounds.notes.timbre.shape[0])
         ]
         return np.concatenate(parts)
 
     def _of(self, samples: NDArray[Any], note: int) -> NDArray[Any]:
-        begin, end = self.notes.frames_of(note)
-        hop = self._input.hop_samples
+        begin, end = self.sounds.notes.frames_of(note)
+        hop = self.input.hop_samples
         return samples[begin * hop : end * hop]
 
-    def _drawn(self, among: NDArray[np.int64], rng: np.random.Generator) -> Crop:
-        rate, hop = self._input.sample_rate, self._input.hop_samples
-        return drawn_crop(self.notes, among, rng, self._crop, rate, hop, self._at_start)
-
-    def _batch(self, crops: list[Crop]) -> Batch:
-        size = self._crop * self._input.hop_samples
-        start = int(self.hyper.output.start)
+    def _heard(self, crops: list[Crop]) -> Batch:
+        size, start = self.sounds.crop_samples, int(self.hyper.output.start)
         ids = np.stack([self._ids[crop.first_sample :][:size] for crop in crops])
         first = [start if crop.at_start else self._ids[crop.first_sample - 1] for crop in crops]
-        heard = np.concatenate((np.array(first)[:, None], ids[:, :-1]), 1)
-        counts = np.ones(ids.shape, np.float32)
-        for row, crop in enumerate(crops):
-            if not crop.at_start:
-                counts[row, : self._before] = 0.0
-        return {
-            "frames": np.stack([crop.frames for crop in crops]),
-            "timbre": np.array([crop.timbre for crop in crops], np.int64),
-            "ids": ids,
-            "heard": heard,
-            "counts": counts,
-        }
+        return {"ids": ids, "heard": np.concatenate((np.array(first)[:, None], ids[:, :-1]), 1)}
 
     @staticmethod
     def _nats(logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
@@ -243,12 +192,7 @@ class VoiceTask:
         counts = batch["counts"].flatten()
         return (each * counts).sum() / counts.sum()
 
-    def _played(self, key: float, timbre: Features, seed: int) -> Audio:
-        rate, hop = self._input.sample_rate, self._input.hop_samples
-        line = NoteLine(self._input.notes, rate, hop)
-        line.begin(key, 0.8)
-        held = int(_SHOWN_HELD_S * rate / hop)
-        frames = whole_note(line, timbre, held, int(_SHOWN_S * rate / hop) - held)
+    def _played(self, frames: Features, seed: int) -> Audio:
         network = self.network.wavenet
         conditions = network.conditioner(torch.from_numpy(frames)[None].to(self._device))[0].T.cpu().numpy()
         loop, samples = wavenet.WavenetVoice(network).loop(), conditions.shape[0]
@@ -258,19 +202,14 @@ class VoiceTask:
         return out
 
 
-def voice_hyper(recipe: Recipe, material: NoteMaterial) -> tuple[WavenetHyper, NoteInput]:
-    """Return the shape of a recipe's network, and what it makes of notes.
+def voice_hyper(recipe: Recipe) -> WavenetHyper:
+    """Return the shape of a recipe's network.
 
     Raises:
         ConfigError: Something of it is missing or cannot be built.
     """
     plain = dict(recipe.hyper)
-    given = {
-        **plain,
-        "lowest": float(min(one.lowest for one in material.timbres)),
-        "highest": float(max(one.highest for one in material.timbres)),
-    }
-    notes = NoteInput.from_json(given)
+    notes = note_input(plain, NoteMaterial.from_json(recipe.material))
     conditioning = {
         "kind": "notes",
         "channels": notes.notes.bands,
@@ -294,4 +233,4 @@ def voice_hyper(recipe: Recipe, material: NoteMaterial) -> tuple[WavenetHyper, N
         "conditioning": conditioning,
         "output": output,
     }
-    return WavenetHyper.from_json(shape), notes
+    return WavenetHyper.from_json(shape)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from synthhost.families.wavenet import Wavenet
+from synthhost.train.rows import causal_rows
 
 
 class WavenetRows(nn.Module):
@@ -42,14 +43,12 @@ class WavenetRows(nn.Module):
         skips: Tensor | None = None
         for index, dilation in enumerate(hyper.dilations):
             name = f"conv_layers.{index}"
-            taps = range(hyper.kernel_size)  # the oldest sample first, as the weights lie
-            heard = [_delayed(stream, dilation * (hyper.kernel_size - 1 - tap)) for tap in taps]
-            weights = [named[f"{name}.conv.weight"][:, :, tap] for tap in taps]
             bias = named[f"{name}.conv.bias"]
-            if beside:
-                weights.append(weight(f"{name}.conv1x1c"))
+            mixed = [(rows, weight(f"{name}.conv1x1c")) for rows in beside]
+            if mixed:
                 bias = bias + named.get(f"{name}.conv1x1c.bias", torch.zeros_like(bias))
-            through, gate = F.linear(torch.cat((*heard, *beside), 2), torch.cat(weights, 1), bias).chunk(2, 2)
+            both = causal_rows(stream, named[f"{name}.conv.weight"], bias, dilation, mixed)
+            through, gate = both.chunk(2, 2)
             parts = (f"{name}.conv1x1_out", f"{name}.conv1x1_skip")
             both = F.linear(
                 torch.tanh(through) * torch.sigmoid(gate),
@@ -65,8 +64,3 @@ class WavenetRows(nn.Module):
             head = f"last_conv_layers.{place}"
             last = F.linear(F.relu(last), weight(head), named[f"{head}.bias"])
         return last
-
-
-def _delayed(stream: Tensor, samples: int) -> Tensor:
-    """Return a stream, `[batch, samples, channels]`, so many samples later, behind zeros."""
-    return stream if not samples else F.pad(stream, (0, 0, samples, 0))[:, : stream.shape[1]]
