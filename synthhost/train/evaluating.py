@@ -10,6 +10,7 @@ from typing import TypeAlias
 from synthhost.core.errors import ConfigError
 from synthhost.schema.reading import read_text
 from synthhost.schema.recipe import Recipe
+from synthhost.train.diffusion_evaluation import evaluate_diffusion
 from synthhost.train.drums_evaluation import evaluate_drums
 from synthhost.train.evaluation import Evaluation, Scope
 from synthhost.train.notes_evaluation import evaluate_notes
@@ -23,6 +24,7 @@ Evaluate: TypeAlias = Callable[[Path, Recipe, Path, Scope, Callable[[str], None]
 
 EVALUATIONS: Mapping[str, Evaluate] = MappingProxyType(
     {
+        "diffusion": evaluate_diffusion,
         "drums": evaluate_drums,
         "notes": evaluate_notes,
         "texture": evaluate_texture,

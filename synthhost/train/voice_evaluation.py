@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,15 +21,15 @@ from synthhost.families import wavenet
 from synthhost.library.shelves import load_model
 from synthhost.schema.recipe import Recipe
 from synthhost.train.evaluation import Evaluation, Scope
-from synthhost.train.notes_evaluation import BLOCK_MS, timbres_in
+from synthhost.train.notes_evaluation import timbres_in
 from synthhost.train.notes_material import NoteMaterial
-from synthhost.train.notes_measures import Instrument, NotesMeasures, measure_notes
+from synthhost.train.notes_measures import Instrument, measure_notes
 from synthhost.train.notes_task import TIMBRES_NAME
+from synthhost.train.sampled_notes import played_by, sampled_failures, sampled_figures
 from synthhost.train.steadiness import steadiness
 from synthhost.train.texture_evaluation import steady_failures, steady_figures
 from synthhost.train.voice_task import VoiceTask
 
-MOST_CENTS, LEAST_NEAR = 15.0, 0.9
 _PIECE_S = 5
 _VELOCITY = 0.8
 _LIKE_S = 4.0  # of a note's own begin, that it should stay like
@@ -53,7 +54,7 @@ def evaluate_voice(
     bits = task.evaluate()
     needed, pairs = bits["held_out_bits"], bits["pairs_bits"]
     held = Instrument(
-        spec.notes, spec.sample_rate, spec.hop_samples, lambda frames: _played(runner, frames), None, timbres
+        spec.notes, spec.sample_rate, spec.hop_samples, partial(played_by, runner), None, timbres
     )
     measured = measure_notes(held, material, cache, say)
     say(f"holding {scope.seeds} notes for {scope.minutes} minutes ...")
@@ -69,12 +70,12 @@ def evaluate_voice(
         (
             f"{needed:.2f} bits a sample on notes held out; a table of pairs needs {pairs:.2f}, an even "
             "guess 8",
-            *_figures(measured),
+            *sampled_figures(measured),
             steady_figures(steady, f"its own first {_LIKE_S:.0f} s"),
         ),
         (
             *([f"{needed:.2f} bits are no fewer than a table's {pairs:.2f}"] if needed >= pairs else []),
-            *_failures(measured),
+            *sampled_failures(measured),
             *steady_failures(steady),
         ),
     )
@@ -111,7 +112,7 @@ class _HeldNotes:
         spec = self.runner.spec
         line, point = self._line(seed)
         frames = whole_note(line, point, int(_LIKE_S * spec.sample_rate / spec.hop_samples), 0)
-        return _played(self.runner, frames, seed)
+        return played_by(self.runner, frames, seed)
 
     def _line(self, seed: int) -> tuple[NoteLine, Features]:
         timbre = self.material.timbres[seed % len(self.points)]
@@ -119,32 +120,3 @@ class _HeldNotes:
         part = np.random.default_rng(seed).uniform(0.1, 0.9)
         line.begin(round(timbre.lowest + part * (timbre.highest - timbre.lowest)), _VELOCITY)
         return line, self.points[seed % len(self.points)]
-
-
-def _played(runner: Runner, frames: Features, seed: int = 1) -> Audio:
-    state = runner.new_state(1, SeededDraws.of(seed))
-    out = np.empty((1, frames.shape[1] * runner.spec.hop_samples), np.float32)
-    written = runner.step(np.ascontiguousarray(frames[None]), state, out)
-    return out[0, :written]
-
-
-def _figures(measured: NotesMeasures) -> list[str]:
-    nearest = sorted(measured.distances_db.items(), key=lambda pair: pair[1])
-    return [
-        f"pitch {measured.median_cents:.1f} cents off at the median, {100 * measured.near:.1f} % of frames "
-        f"within 50; at worst {measured.worst[1]:.1f} ({measured.worst[0]})",
-        f"heard after {measured.onset_ms:.1f} ms at most; a harder note is at most "
-        f"{measured.velocity_falls_db:.1f} dB softer",
-        f"peak {measured.peak:.2f}, mean {measured.dc:.1e} at most",
-        "multi-resolution distance to notes held out, dB: "
-        + ", ".join(f"{name} {value:.1f}" for name, value in nearest),
-    ]
-
-
-def _failures(measured: NotesMeasures) -> list[str]:
-    gates = (
-        (measured.median_cents <= MOST_CENTS, f"pitch is {measured.median_cents:.1f} cents off"),
-        (measured.near >= LEAST_NEAR, f"only {100 * measured.near:.1f} % of frames are within 50 cents"),
-        (measured.onset_ms <= BLOCK_MS, f"a note is heard only after {measured.onset_ms:.1f} ms"),
-    )
-    return [said for holds, said in gates if not holds]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -167,3 +168,60 @@ def test_at_another_rate_a_note_has_the_same_pitch(runner: TorchRunner) -> None:
     spectrum = np.abs(np.fft.rfft(sound * np.hanning(sound.size), 1 << 17))
     found = np.argmax(spectrum[: int(600 / 16000 * (1 << 17))]) * 16000 / (1 << 17)
     assert abs(1200 * np.log2(found / 440.0)) < 5.0
+
+
+class Steady:
+    """A runner that makes the same sound of every frame, and tells by what chance it was begun."""
+
+    controls = ()
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self.spec = spec
+        self.seeds: list[tuple[int, ...]] = []
+
+    def new_state(self, batch: int = 1, draws: Any = None) -> Any:
+        if draws is not None:
+            self.seeds.append(draws.seeds)
+        return None
+
+    def set_control(self, state: Any, name: str, value: float) -> None:
+        pass
+
+    def step(self, frames: Any, state: Any, out: Any) -> int:
+        count = frames.shape[2] * HOP
+        out[:, :count] = 1.0
+        return count
+
+    def flush(self, state: Any, out: Any) -> int:
+        return 0
+
+
+def steady(own_gain: bool) -> Any:
+    notes = replace(HYPER.notes, own_gain=own_gain, hands=("level",), voices=2)
+    return Steady(ModelSpec("n", "x", RATE, HOP, notes.bands, 0, 1, None, "0" * 64, notes=notes))
+
+
+def test_where_a_network_does_not_follow_the_level_its_voice_does() -> None:
+    followed, ignored = (played(voice_of(steady(own)), [(0, struck())], [64], 400) for own in (False, True))
+    np.testing.assert_array_equal(ignored, 1.0)
+    np.testing.assert_allclose(followed[:HOP], np.arange(1, HOP + 1) / HOP, rtol=1e-6)
+    np.testing.assert_array_equal(followed[HOP:], 1.0)
+    script: Script = [(0, struck()), (200, ("level", -20.0))]
+    turned = played(voice_of(steady(False)), script, [64], 1200)
+    assert turned[-1] == pytest.approx(0.1, rel=1e-3)
+    assert (np.diff(turned[200:]) <= 1e-6).all()
+    for cuts in ([1], [37, 5]):
+        np.testing.assert_array_equal(played(voice_of(steady(False)), script, cuts, 1200), turned)
+
+
+def test_notes_have_chance_of_their_own_that_follows_from_the_seed() -> None:
+    begun = []
+    for seed in (1, 1, 2):
+        runner = steady(False)
+        source = NotesSource(runner.spec, seed, RATE)
+        voice = NoteVoice(source, runner, 1, Resampler(RATE, RATE), Chain([], RATE), RATE, seed)
+        runner.seeds.clear()
+        played(voice, [(0, struck(50.0)), (100, struck(60.0))], [50], 300)
+        begun.append(tuple(runner.seeds))
+    assert begun[0] == begun[1] != begun[2]
+    assert len(set(begun[0])) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -122,3 +123,23 @@ def test_a_key_may_be_any_fraction() -> None:
 def test_a_model_that_plays_no_notes_is_refused() -> None:
     with pytest.raises(SourceError, match="plays no notes"):
         NotesSource(ModelSpec("mel", "hifigan", RATE, HOP, 80, 0, 1, None, ""))
+
+
+def test_a_model_that_is_deaf_to_a_hand_has_no_such_parameter() -> None:
+    plain = {param.name for param in NotesSource(SPEC).params}
+    deaf = NotesSource(replace(SPEC, notes=replace(NOTES, hands=("level",), voices=2)))
+    assert plain - {param.name for param in deaf.params} == {"brightness", "air"}
+    assert deaf.value("voices") == 2.0
+    frames = frames_of(deaf, line_at(deaf), 0, 3)
+    np.testing.assert_array_equal(frames[TILT], 0.0)
+    np.testing.assert_array_equal(frames[AIR], 1.0)
+
+
+def test_what_a_note_is_told_settles_where_it_was_never_heard_older() -> None:
+    source = NotesSource(replace(SPEC, notes=replace(NOTES, settled_s=0.1)))
+    line = NoteLine(replace(NOTES, settled_s=0.1), RATE, HOP)
+    source.begin(line, 0, 60.0, 0.5)
+    told = frames_of(source, line, 0, 60)[OSCILLATOR_CHANNELS : OSCILLATOR_CHANNELS + TOLD_CHANNELS]
+    settled = int(0.1 * RATE / HOP)
+    assert (told[:, settled:] == told[:, -1:]).all()
+    assert (told[:, settled - 5] != told[:, -1]).any()

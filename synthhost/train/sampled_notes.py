@@ -1,0 +1,45 @@
+"""What every network that makes notes from samples is held to."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from synthhost.core.arrays import Audio, Features
+from synthhost.core.draws import SeededDraws
+from synthhost.core.seams import Runner
+from synthhost.train.notes_evaluation import BLOCK_MS
+from synthhost.train.notes_measures import NotesMeasures
+
+MOST_CENTS, LEAST_NEAR = 15.0, 0.9
+
+
+def played_by(runner: Runner, frames: Features, seed: int = 1) -> Audio:
+    """Return what a model that looks at nothing ahead makes of frames, `[bands, frames]`, `[samples]`."""
+    state = runner.new_state(1, SeededDraws.of(seed))
+    out = np.empty((1, frames.shape[1] * runner.spec.hop_samples), np.float32)
+    written = runner.step(np.ascontiguousarray(frames[None]), state, out)
+    return out[0, :written]
+
+
+def sampled_figures(measured: NotesMeasures) -> list[str]:
+    """Return what was found, for people."""
+    nearest = sorted(measured.distances_db.items(), key=lambda pair: pair[1])
+    return [
+        f"pitch {measured.median_cents:.1f} cents off at the median, {100 * measured.near:.1f} % of frames "
+        f"within 50; at worst {measured.worst[1]:.1f} ({measured.worst[0]})",
+        f"heard after {measured.onset_ms:.1f} ms at most; a harder note is at most "
+        f"{measured.velocity_falls_db:.1f} dB softer",
+        f"peak {measured.peak:.2f}, mean {measured.dc:.1e} at most",
+        "multi-resolution distance to notes held out, dB: "
+        + ", ".join(f"{name} {value:.1f}" for name, value in nearest),
+    ]
+
+
+def sampled_failures(measured: NotesMeasures) -> list[str]:
+    """Return which gates do not hold, in sentences."""
+    gates = (
+        (measured.median_cents <= MOST_CENTS, f"pitch is {measured.median_cents:.1f} cents off"),
+        (measured.near >= LEAST_NEAR, f"only {100 * measured.near:.1f} % of frames are within 50 cents"),
+        (measured.onset_ms <= BLOCK_MS, f"a note is heard only after {measured.onset_ms:.1f} ms"),
+    )
+    return [said for holds, said in gates if not holds]
