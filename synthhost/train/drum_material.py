@@ -201,9 +201,11 @@ def _made(
     few = [name for name, hits in zip(material.classes, sounds, strict=True) if len(hits) < 4]
     if few and not material.folder:
         raise TrainingError(f"material: too few hits of {', '.join(few)}. Leave them out.")
+    if not any(sounds):
+        raise TrainingError(f"material: nothing of {material.folder or 'it'} sounds.")
     kinds = np.repeat(np.arange(len(sounds)), [len(hits) for hits in sounds])
     held_out = np.concatenate([np.arange(len(hits)) % material.held_out_every == 1 for hits in sounds])
-    return Hits(np.concatenate([np.stack(hits) for hits in sounds]), kinds, held_out)
+    return Hits(np.stack([hit for hits in sounds for hit in hits]), kinds, held_out)
 
 
 def _of_kits(material: DrumMaterial, kind: str, font: Soundfont) -> Iterator[Audio]:

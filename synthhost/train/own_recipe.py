@@ -9,7 +9,7 @@ from typing import Any
 from synthhost.checkpoints.names import slug
 from synthhost.core.errors import ConfigError
 from synthhost.schema.recipe import Recipe
-from synthhost.train.own_sounds import own_notes
+from synthhost.train.own_sounds import own_notes, sounds_in
 
 _SHORTER, _SLOWER = 10, 0.3  # of a whole training's steps, and of its rate
 _READ_AT_HZ = 16000  # where only keys are wanted
@@ -28,9 +28,10 @@ def own_recipe(base: Recipe, model: Path, folder: Path) -> Recipe:
 
     Raises:
         ConfigError: The model's task has no material of one's own.
-        TrainingError: The folder's sounds cannot be used.
+        TrainingError: It is no folder, or its sounds cannot be used.
     """
     folder = folder.expanduser().resolve()
+    sounds_in(folder)  # refuses what is no folder
     material: dict[str, Any]
     if base.task == "texture":
         material = {**base.material, "source": str(folder)}

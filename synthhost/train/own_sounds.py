@@ -122,7 +122,7 @@ def own_notes(folder: Path, sample_rate: int) -> list[OwnNote]:
 
 
 def own_hits(folder: Path, classes: Sequence[str], sample_rate: int) -> Iterator[tuple[str, Audio]]:
-    """Yield the hits of a folder with their kinds: a folder or the begin of a name says which.
+    """Yield the hits of a folder with their kinds: the first folder that names one says it, else the name.
 
     Raises:
         TrainingError: One cannot be read, or it is of no kind that the model knows.
@@ -130,7 +130,7 @@ def own_hits(folder: Path, classes: Sequence[str], sample_rate: int) -> Iterator
     folder = folder.expanduser()
     for path in sounds_in(folder):
         told = [part.lower() for part in (*path.relative_to(folder).parts[:-1], path.stem)]
-        kind = next((name for name in classes if any(one.startswith(name) for one in told)), None)
+        kind = next((name for one in told for name in classes if one.startswith(name)), None)
         if kind is None:
             raise TrainingError(
                 f"{path}: of which kind is it? Put it into a folder named as one of {', '.join(classes)}."

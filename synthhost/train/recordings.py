@@ -152,7 +152,9 @@ def _played(
         except (OSError, soundfile.SoundFileError) as error:
             say(f"{path} is left out: {error}")
             continue
-        if sound.shape[0] and np.isfinite(sound).all():
+        if not (sound.shape[0] and np.isfinite(sound).all()):
+            say(f"{path} is left out: it holds no samples, or such as are no numbers")
+        else:
             yield np.asarray(soxr.resample(sound.mean(1), rate, sample_rate), dtype=np.float32)
 
 

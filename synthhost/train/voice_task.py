@@ -37,6 +37,7 @@ from synthhost.train.wavenet_rows import WavenetRows
 
 _EVALUATED = 24  # crops of notes held out
 _MU, _LEVELS = 255.0, 256.0
+_PRECISIONS = ("float32", "bfloat16")  # of matrix products while learning
 _NEAR = 0.1  # of a normal distribution's spread
 
 
@@ -79,9 +80,12 @@ class VoiceTask:
         self.input = self.hyper.conditioning.notes
         try:
             self._pull = float(recipe.settings.get("timbre_pull", 1e-3))
-            self._single = str(recipe.settings.get("precision", "float32")) == "float32"
         except (TypeError, ValueError) as error:
             raise ConfigError(f"settings: {type(error).__name__}: {error}.") from error
+        precision = recipe.settings.get("precision", _PRECISIONS[0])
+        if precision not in _PRECISIONS:
+            raise ConfigError(f"settings: precision: {precision!r} is none of {', '.join(_PRECISIONS)}.")
+        self._single = precision == _PRECISIONS[0]
         self.sounds = NoteSounds(recipe, self.input, self.hyper.receptive_samples, cache, say)
         self._ids = self._quantised()
         torch.manual_seed(recipe.seed)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
+import torch
 
 from synthhost.checkpoints.model_folder import Origin
 from synthhost.checkpoints.package import save_package
@@ -132,3 +134,23 @@ def test_each_kind_learns_its_own_and_the_model_plays_clips(tmp_path: Path) -> N
         power = np.abs(np.fft.rfft(sound)) ** 2
         middles.append(float((np.fft.rfftfreq(SAMPLES, 1 / RATE) * power).sum() / power.sum()))
     assert middles[1] > 1.5 * middles[0]
+
+
+def test_a_players_folder_may_lack_kinds_and_not_all_of_them(tmp_path: Path) -> None:
+    folder, cache = tmp_path / "mine", tmp_path / "cache"
+    (folder / "kick").mkdir(parents=True)
+    own = DrumMaterial(("kick", "closed-hat"), (0,), (100,), 5, str(folder))
+    with pytest.raises(TrainingError, match=r"nothing of .*mine sounds"):
+        drum_hits(own, RATE, SAMPLES, cache)
+    times = np.arange(SAMPLES) / RATE
+    for number in range(3):
+        hit = np.sin(2 * np.pi * (70 + 30 * number) * times) * np.exp(-times / 0.05)
+        soundfile.write(folder / "kick" / f"{number}.wav", hit, RATE)
+    hits = drum_hits(own, RATE, SAMPLES, cache)
+    assert hits.kinds.tolist() == [0, 0, 0]
+    recipe = Recipe.model_validate({**PLAIN, "material": {**PLAIN["material"], "folder": str(folder)}})
+    task = DrumsTask(recipe, "cpu", cache)
+    assert set(task.draw(0)["kinds"].argmax(1).tolist()) == {0}
+    assert np.isfinite(
+        task.learn({name: torch.as_tensor(one) for name, one in task.draw(0).items()}, 0)["spectral"]
+    )
