@@ -50,7 +50,7 @@ sanitize: setup
 # The executor compiled for 64-bit ARM and run by an emulator.
 arm: setup
 	@scripts/system-packages arm
-	@$(BIN)/pytest tests/native/test_aarch64.py --timeout 1200 $(ARGS)
+	@$(BIN)/pytest -m arm tests/native/test_aarch64.py --timeout 1200 $(ARGS)
 
 setup: $(VENV)/.dev
 	@scripts/system-packages test

@@ -26,6 +26,7 @@ SOURCES = (
     *("value_nodes", "moving_nodes"),
 )
 BOUND = 1e-5  # of the peak
+pytestmark = pytest.mark.arm
 
 for needed in (COMPILER, EMULATOR):
     if shutil.which(needed) is None:

@@ -174,8 +174,8 @@ def test_a_loss_that_is_no_number_stops_it_and_keeps_the_last_state(tmp_path: Pa
     assert torch.load(tmp_path / STATE_NAME, weights_only=True)["done"] == 14
 
 
-_CHILD = """
-import sys, time
+_CHILDREN = """
+import os, sys, time
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_loop import Line, Silent, recipe_of
@@ -186,22 +186,31 @@ class Slow(Line):
         time.sleep(0.01)
         return super().learn(batch, step)
 
-recipe = recipe_of(save_steps=3)
-train(Slow(recipe), recipe, Place(Path({folder!r}), workers=1), Silent())
-"""
+for _ in range({kills}):
+    if (child := os.fork()) == 0:
+        os.setsid()
+        print(os.getpid(), flush=True)
+        recipe = recipe_of(save_steps=3)
+        train(Slow(recipe), recipe, Place(Path({folder!r}), workers=1), Silent())
+        os._exit(0)
+    os.waitpid(child, 0)
+"""  # imports once, and every child that is killed leaves the next to go on
 
 
 def test_killed_five_times_it_ends_in_the_same_weights(tmp_path: Path) -> None:
     whole = weights(trained(tmp_path / "whole", save_steps=3))
-    folder = tmp_path / "killed"
-    script = _CHILD.format(tests=str(Path(__file__).parent), folder=str(folder))
-    for kill in range(5):
-        child = subprocess.Popen([sys.executable, "-c", script], start_new_session=True)
-        wanted, end_s = 3 + 6 * kill, time.monotonic() + 120.0
-        while _done(folder) < wanted and child.poll() is None and time.monotonic() < end_s:
-            time.sleep(0.002)
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+    folder, kills = tmp_path / "killed", 5
+    script = _CHILDREN.format(tests=str(Path(__file__).parent), folder=str(folder), kills=kills)
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        for kill in range(kills):
+            child = int(parent.stdout.readline())
+            wanted, end_s = 3 + 6 * kill, time.monotonic() + 120.0
+            while _done(folder) < wanted and time.monotonic() < end_s:
+                time.sleep(0.01)
+            os.killpg(child, signal.SIGKILL)
+    assert parent.returncode == 0
     assert 0 < _done(folder) < STEPS
     task = trained(folder, save_steps=3)
     for one, other in zip(weights(task), whole, strict=True):
