@@ -23,6 +23,7 @@ from synthhost.core.errors import ConfigError
 from synthhost.families import wavegan
 from synthhost.families.wavegan_hyper import WaveganHyper
 from synthhost.schema.recipe import Recipe
+from synthhost.streaming.positions import PositionDense
 from synthhost.train import spread
 from synthhost.train.draws import rng_of
 from synthhost.train.drum_material import DrumMaterial, Hits, drum_hits
@@ -33,6 +34,7 @@ from synthhost.train.task import Batch
 _FFT_SIZES = (128, 512, 2048)
 _MOST_SHIFT_KEYS = 3.0
 _OF_DRIFT = 5.0
+_BATCH = 64
 _SHOWN = 4  # hits of every kind
 
 
@@ -156,9 +158,11 @@ class DrumsTask:
         """Write hits of every kind from places drawn by chance, with a picture."""
         rng = np.random.default_rng(self._recipe.seed)
         count = len(self._learned)
-        places = torch.from_numpy(rng.standard_normal((count * _SHOWN, self._latent)).astype(np.float32))
-        kinds = torch.eye(count).repeat_interleave(_SHOWN, 0)
-        made = self._made(self.networks["generator"], places.to(self._device), kinds.to(self._device))
+        drawn = torch.from_numpy(rng.standard_normal((count * _SHOWN, self._latent)).astype(np.float32))
+        kinds = torch.eye(count, device=self._device).repeat_interleave(_SHOWN, 0)
+        middles, spread_out = self._where()
+        places = drawn.to(self._device) @ spread_out.T + kinds @ middles
+        made = self._made(self.networks["generator"], places, kinds)
         sound = made.cpu().numpy().ravel()
         soundfile.write(folder / "drums.wav", sound, self._rate, subtype="PCM_16")
         spectrogram(sound, self._rate, folder / "drums.png", ", ".join(self.material.classes))
@@ -170,15 +174,44 @@ class DrumsTask:
         """Begin with a generator's weights; where its hits lie is learned anew."""
         wavegan.load_weights(self.networks["generator"], tensors)  # type: ignore[arg-type]
 
+    @torch.no_grad()
     def model(self) -> ReadModel:
-        """Return the generator."""
+        """Return the generator, so that a normal vector lies where hits of its kind do.
+
+        The first layer is linear, so where the kinds' hits lie is folded into it.
+        """
         layers = wavegan.named_layers(self.networks["generator"])  # type: ignore[arg-type]
         tensors = {
             f"{name}.{leaf}": tensor.detach().clone().to(torch.float32)
             for name, layer in layers.items()
             for leaf, tensor in layer.named_parameters()
         }
+        first = next(name for name, layer in layers.items() if isinstance(layer, PositionDense))
+        middles, spread_out = self._where()
+        weight = tensors[f"{first}.weight"]
+        of_place, of_kind = weight[..., : self._latent], weight[..., self._latent :]
+        tensors[f"{first}.weight"] = torch.cat((of_place @ spread_out, of_kind + of_place @ middles.T), 2)
         return ReadModel("synthhost", "wavegan", self._hyper.as_json(), None, tensors, self._rate)
+
+    def _where(self) -> tuple[Tensor, Tensor]:
+        """Return the middles of the kinds' hits, `[kinds, latent]`, and how hits spread about them.
+
+        The latter is the triangular root of the covariance within kinds, `[latent, latent]`.
+        """
+        learned = ~self.hits.held_out
+        sounds = torch.from_numpy(self.hits.sounds[learned]).to(self._device)
+        kinds = torch.eye(len(self._learned), device=self._device)[self.hits.kinds[learned]]
+        found = [
+            self.networks["encoder"](sounds[first : first + _BATCH], kinds[first : first + _BATCH])
+            for first in range(0, sounds.shape[0], _BATCH)
+        ]
+        mean, variance = (torch.cat(each) for each in zip(*found, strict=True))
+        counts = kinds.sum(0)[:, None]
+        middles = torch.where(counts > 0, kinds.T @ mean / counts.clamp(min=1.0), mean.mean(0))
+        apart = mean - kinds @ middles
+        covariance = apart.T @ apart / apart.shape[0] + torch.diag(variance.exp().mean(0))
+        root: Tensor = torch.linalg.cholesky(covariance)
+        return middles, root
 
     def _made(self, generator: nn.Module, place: Tensor, kinds: Tensor) -> Tensor:
         """Return hits, `[batch, samples]`."""

@@ -127,6 +127,12 @@ def test_each_kind_learns_its_own_and_the_model_plays_clips(tmp_path: Path) -> N
     folder = save_package(task.model(), Origin("small-drums", "CC0-1.0", "made up"), tmp_path / "small-drums")
     model = load_model(folder)
     assert model.spec.classes == ("kick", "closed-hat")
+    places, spread_out = task._where()
+    place = torch.tensor([[0.4, -1.2, 0.7]])
+    with torch.no_grad():
+        moved = place @ spread_out.T + places[1]
+        own = task._made(task.networks["generator"], moved, torch.tensor([[0.0, 1.0]]))[0].numpy()
+    np.testing.assert_allclose(model.render(latent=[0.4, -1.2, 0.7, 0.0, 1.0]), own, atol=1e-5)
     middles = []
     for kind in ([1.0, 0.0], [0.0, 1.0]):
         sound = model.render(latent=[0.0, 0.0, 0.0, *kind])
