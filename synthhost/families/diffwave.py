@@ -18,7 +18,7 @@ from synthhost.core.note_frames import NoteSpec
 from synthhost.core.options import OptionValue
 from synthhost.families.diffwave_hyper import UPSAMPLING, DiffwaveHyper
 from synthhost.families.family import SEED, TEMPERATURE, Family
-from synthhost.families.named_layers import NamedLayers, same_length
+from synthhost.families.named_layers import NamedLayers, looking_back, same_length
 from synthhost.families.noise_schedule import Betas, trained_steps
 from synthhost.families.note_input import lay_note_rows, note_layers
 from synthhost.families.sampler import OPTIONS, Step, ancestral, as_played, lay_sampler
@@ -265,9 +265,8 @@ def _layers(hyper: DiffwaveHyper) -> dict[str, AnyLayer]:
 
 def _dilated(hyper: DiffwaveHyper, width: int, dilation: int) -> Conv:
     """Return the convolution of a layer over time; one that plays notes looks back only."""
-    if hyper.notes is None:
-        return same_length(width, 2 * width, 3, dilation)
-    return Conv(width, 2 * width, 3, dilation=dilation, padding=(2 * dilation, 0))
+    conv = same_length if hyper.notes is None else looking_back
+    return conv(width, 2 * width, 3, dilation)
 
 
 def _as_published(name: str, tensor: Tensor) -> Tensor:

@@ -29,6 +29,11 @@ class NamedLayers(nn.Module):
         return self.layers[name]
 
 
+def looking_back(inputs: int, outputs: int, kernel: int = 1, dilation: int = 1) -> Conv:
+    """Return a convolution that keeps the length and looks at nothing ahead, with zeros before the start."""
+    return Conv(inputs, outputs, kernel, dilation=dilation, padding=((kernel - 1) * dilation, 0))
+
+
 def same_length(inputs: int, outputs: int, kernel: int = 1, dilation: int = 1) -> Conv:
     """Return a convolution of odd kernel that keeps the length, with zero edges."""
     edge = (kernel - 1) * dilation // 2

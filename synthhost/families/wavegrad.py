@@ -12,16 +12,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from synthhost.core.note_frames import NoteSpec
 from synthhost.core.options import OptionValue
 from synthhost.families.family import SEED, TEMPERATURE, Family
-from synthhost.families.named_layers import NamedLayers, same_length
+from synthhost.families.named_layers import NamedLayers, looking_back, same_length
 from synthhost.families.noise_schedule import Betas, check_reach, kept
+from synthhost.families.note_input import lay_notes, note_layers
 from synthhost.families.sampler import OPTIONS, Step, ancestral, as_played, lay_sampler, posterior
 from synthhost.families.wavegrad_hyper import WavegradHyper
 from synthhost.families.weights import fill
 from synthhost.streaming.block import AnyBlock
 from synthhost.streaming.channels import Offset
-from synthhost.streaming.graph import Add, GraphBuilder, Stream
+from synthhost.streaming.conv import Conv
+from synthhost.streaming.graph import Add, Concat, GraphBuilder, Stream
 from synthhost.streaming.interpolation import Decimate, stretch
 from synthhost.streaming.joins import Beside, Modulate
 from synthhost.streaming.layer import AnyLayer
@@ -42,9 +45,15 @@ class Wavegrad(NamedLayers):
         self.hyper = hyper
         self._activation = LeakyReLU(SLOPE)
 
-    def lay_condition(self, graph: GraphBuilder) -> Stream:
-        """Lay what is made of mel frames alone, the same for every step; still a value a frame."""
-        return graph.add("mel", self["first_conv"], graph.input)
+    def lay_condition(self, graph: GraphBuilder) -> tuple[Stream, Stream | None]:
+        """Lay what is made of frames alone, the same for every step: still a value a frame, and a sample's.
+
+        The latter is the excitation of a network that plays notes.
+        """
+        stream, waves = graph.input, None
+        if self.hyper.notes is not None:
+            waves, stream = lay_notes(graph, self.hyper.notes, self.layers)
+        return graph.add("mel", self["first_conv"], stream), waves
 
     def lay(self, graph: GraphBuilder, name: str, told: float, signal: Stream, condition: Stream) -> Stream:
         """Lay one network and return the noise that it finds.
@@ -53,8 +62,8 @@ class Wavegrad(NamedLayers):
             graph: Where.
             name: Begins the names of nodes.
             told: The level: the root of the fraction of energy kept, 0 to 1.
-            signal: The noisy sound, one channel.
-            condition: From `lay_condition`.
+            signal: The noisy sound, and an excitation beside it where there is one.
+            condition: What is made of frames.
         """
         films, stream = [], signal
         for index in range(len(self.hyper.factors)):
@@ -143,10 +152,12 @@ def sampler_steps(hyper: WavegradHyper, betas: Betas) -> list[Step]:
 
 def lay_steps(network: Wavegrad, graph: GraphBuilder, clock: Stream, steps: Sequence[Step]) -> Stream:
     """Lay the condition and the steps beside a clock of samples and return the sound."""
-    condition = network.lay_condition(graph)
+    condition, waves = network.lay_condition(graph)
 
     def denoise(name: str, told: float, signal: Stream) -> Stream:
         nonlocal condition
+        if waves is not None:
+            signal = graph.join(f"{name}_beside", Concat(), signal, waves)
         begun = graph.add(f"{name}_frame", Decimate(network.hyper.hop_samples), signal)
         condition = graph.join(f"{name}_mel", Beside(), condition, begun)
         return network.lay(graph, name, told, signal, condition)
@@ -181,6 +192,10 @@ def load_weights(network: Wavegrad, tensors: Mapping[str, Tensor]) -> None:
     fill(network.layers, tensors)
 
 
+def _notes(hyper: WavegradHyper) -> NoteSpec | None:
+    return None if hyper.notes is None else hyper.notes.notes
+
+
 FAMILY = Family(
     name="wavegrad",
     title="WaveGrad",
@@ -191,27 +206,38 @@ FAMILY = Family(
     controls=(TEMPERATURE, SEED),
     options=OPTIONS,
     play=play,
+    notes=_notes,
 )
 
 
+def _conv(hyper: WavegradHyper, inputs: int, outputs: int, kernel: int = 1, dilation: int = 1) -> Conv:
+    """Return a convolution; those of a network that plays notes look back only."""
+    make = same_length if hyper.notes is None else looking_back
+    return make(inputs, outputs, kernel, dilation)
+
+
 def _layers(hyper: WavegradHyper) -> dict[str, AnyLayer]:
+    notes: Mapping[str, AnyLayer] = {} if hyper.notes is None else note_layers(hyper.notes)
     return {
+        **notes,
         **_down_layers(hyper),
         **_film_layers(hyper),
         **_up_layers(hyper),
-        "first_conv": same_length(hyper.bands, hyper.mel_channels, _KERNEL),
-        "last_conv": same_length(hyper.up_channels[-1], 1, _KERNEL),
+        "first_conv": _conv(hyper, hyper.conditions, hyper.mel_channels, _KERNEL),
+        "last_conv": _conv(hyper, hyper.up_channels[-1], 1, _KERNEL),
     }
 
 
 def _down_layers(hyper: WavegradHyper) -> dict[str, AnyLayer]:
-    layers: dict[str, AnyLayer] = {"downsample.0": same_length(1, hyper.down_channels[0], _FIRST_KERNEL)}
+    layers: dict[str, AnyLayer] = {
+        "downsample.0": _conv(hyper, hyper.inputs, hyper.down_channels[0], _FIRST_KERNEL)
+    }
     for index, dilations in enumerate(hyper.down_dilations, 1):
         before, after = hyper.down_channels[index - 1 : index + 1]
-        layers[f"downsample.{index}.residual_dense"] = same_length(before, after)
+        layers[f"downsample.{index}.residual_dense"] = _conv(hyper, before, after)
         for number, dilation in enumerate(dilations):
             inputs = after if number else before
-            layers[f"downsample.{index}.conv.{number}"] = same_length(inputs, after, _KERNEL, dilation)
+            layers[f"downsample.{index}.conv.{number}"] = _conv(hyper, inputs, after, _KERNEL, dilation)
     return layers
 
 
@@ -219,8 +245,8 @@ def _film_layers(hyper: WavegradHyper) -> dict[str, AnyLayer]:
     layers: dict[str, AnyLayer] = {}
     for index, width in enumerate(hyper.down_channels):
         modulated = hyper.up_channels[-1 - index]
-        layers[f"film.{index}.input_conv"] = same_length(width, width, _KERNEL)
-        layers[f"film.{index}.output_conv"] = same_length(width, 2 * modulated, _KERNEL)
+        layers[f"film.{index}.input_conv"] = _conv(hyper, width, width, _KERNEL)
+        layers[f"film.{index}.output_conv"] = _conv(hyper, width, 2 * modulated, _KERNEL)
     return layers
 
 
@@ -228,9 +254,9 @@ def _up_layers(hyper: WavegradHyper) -> dict[str, AnyLayer]:
     layers: dict[str, AnyLayer] = {}
     before = hyper.mel_channels
     for index, (after, dilations) in enumerate(zip(hyper.up_channels, hyper.up_dilations, strict=True)):
-        layers[f"upsample.{index}.block1"] = same_length(before, after)
+        layers[f"upsample.{index}.block1"] = _conv(hyper, before, after)
         for number, (name, dilation) in enumerate(zip(_UP_NAMES, dilations, strict=True)):
             inputs = after if number else before
-            layers[f"upsample.{index}.{name}"] = same_length(inputs, after, _KERNEL, dilation)
+            layers[f"upsample.{index}.{name}"] = _conv(hyper, inputs, after, _KERNEL, dilation)
         before = after
     return layers

@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 from synthhost.core.errors import ConfigError
 from synthhost.families.hyper_reader import HyperReader
 from synthhost.families.noise_schedule import Betas, Schedules, betas_as_json, betas_from_json
+from synthhost.families.note_input import WAVES, NoteInput, check_frames, notes_from_json
 from synthhost.streaming.interpolation import Mode
 
 Variant = Literal["lmnt", "ivanvovk"]
@@ -49,6 +50,7 @@ class WavegradHyper:
         down_channels: What the noisy sound becomes at first, and of each stage down.
         down_dilations: Of the convolutions of each stage down.
         training_betas: The schedule it was trained with.
+        notes: What is made of frames of notes; such a network looks at nothing ahead. None: it plays none.
 
     Raises:
         ConfigError: The values describe no network that can be built.
@@ -63,6 +65,7 @@ class WavegradHyper:
     down_channels: tuple[int, ...]
     down_dilations: tuple[tuple[int, ...], ...]
     training_betas: Betas
+    notes: NoteInput | None = None
 
     def __post_init__(self) -> None:
         stages = len(self.factors)
@@ -85,6 +88,20 @@ class WavegradHyper:
                 "cosines, so give even numbers."
             )
         self._check_size()
+        if self.notes is not None:
+            check_frames("WaveGrad", self.notes, self.bands, self.hop_samples)
+            if self.variant != "lmnt":
+                raise ConfigError("WaveGrad notes: only the variant lmnt plays them.")
+
+    @property
+    def conditions(self) -> int:
+        """Channels that a frame has where the way up begins."""
+        return self.bands if self.notes is None else self.notes.width
+
+    @property
+    def inputs(self) -> int:
+        """Channels that the way down begins with: the noisy sound, and an excitation where there is one."""
+        return 1 if self.notes is None else 1 + WAVES
 
     @property
     def hop_samples(self) -> int:
@@ -118,7 +135,7 @@ class WavegradHyper:
         downs = zip(self.down_channels, self.down_channels[1:], self.down_dilations, strict=False)
         films = zip(self.down_channels, reversed(self.up_channels), strict=True)
         return (
-            3 * self.bands * self.mel_channels
+            3 * self.conditions * self.mel_channels
             + sum(4 * before * after + 9 * after * after for before, after in ups)
             + sum(after * (4 * before + 3 * after * (len(row) - 1)) for before, after, row in downs)
             + sum(3 * before * (before + 2 * after) for before, after in films)
@@ -126,7 +143,9 @@ class WavegradHyper:
 
     def as_json(self) -> dict[str, Any]:
         """Return a plain mapping that `from_json` reads back."""
+        notes = {} if self.notes is None else {"notes": self.notes.as_json()}
         return {
+            **notes,
             "variant": self.variant,
             "bands": self.bands,
             "factors": list(self.factors),
@@ -156,6 +175,7 @@ class WavegradHyper:
             down_channels=values.wholes("down_channels", _MAX_STAGES, 1, _MAX_CHANNELS),
             down_dilations=_dilations(plain, "down_dilations"),
             training_betas=betas_from_json(plain.get("training_betas"), "WaveGrad training_betas"),
+            notes=notes_from_json(plain),
         )
 
     def _check_size(self) -> None:
