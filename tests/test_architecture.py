@@ -20,7 +20,7 @@ ALSO_IMPORTS: dict[str, set[str]] = {
     "checkpoints": {"families", "schema"},
     "sources": {"features"},
     "library": {"checkpoints", "families", "backends", "streaming", "features", "schema", "native"},
-    "train": {"families", "features", "checkpoints", "streaming", "schema"},
+    "train": {"families", "features", "checkpoints", "streaming", "schema", "library"},
 }
 KNOW_EVERY_ROOM = {"host", "cli"}
 NOT_FOR_ROOMS = {"host", "cli", "train"}

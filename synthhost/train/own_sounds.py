@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import soundfile
@@ -17,8 +18,8 @@ from synthhost.train.distances import PitchTracker
 
 _SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"})
 _NAMED_KEY = re.compile(r"(?<![A-Za-z])([A-Ga-g])([#sb]?)(-?\d)(?!\d)")
-_STEPS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
-_SIGNS = {"": 0, "#": 1, "s": 1, "b": -1}
+_STEPS = MappingProxyType({"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11})
+_SIGNS = MappingProxyType({"": 0, "#": 1, "s": 1, "b": -1})
 _QUIET = 1e-4
 _ONSET_S = 0.5
 _RANGE_DB = 40.0  # from the softest velocity to the hardest
