@@ -1,7 +1,9 @@
 """A WaveNet that plays notes: it goes on as a note's own sound does, beside an excitation at its pitch.
 
-Every sample is predicted from those of the recording before it. The excitation stands where the recording's
-own fundamental stands, so what is learned is what an instrument makes of a cycle, and the pitch is given.
+Every sample is predicted from those of the recording before it, with noise on what is heard: else the network
+trusts itself more than the excitation, and what it makes by itself strays. The excitation stands where the
+recording's own fundamental stands, so what is learned is what an instrument makes of a cycle, and the pitch
+is given.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from synthhost.families.quantisation import amplitude_ids
 from synthhost.families.wavenet_hyper import WavenetHyper
 from synthhost.schema.recipe import Recipe
 from synthhost.train import spread
+from synthhost.train.draws import rng_of
 from synthhost.train.note_crops import Crop
 from synthhost.train.note_sounds import NoteSounds, note_input, timbre_points
 from synthhost.train.notes_material import NoteMaterial
@@ -80,6 +83,7 @@ class VoiceTask:
         self.input = self.hyper.conditioning.notes
         try:
             self._pull = float(recipe.settings.get("timbre_pull", 1e-3))
+            self._astray = float(recipe.settings.get("heard_noise", 0.0))
         except (TypeError, ValueError) as error:
             raise ConfigError(f"settings: {type(error).__name__}: {error}.") from error
         precision = recipe.settings.get("precision", _PRECISIONS[0])
@@ -100,7 +104,10 @@ class VoiceTask:
     def draw(self, step: int) -> Batch:
         """Return crops of all instruments alike, a part of them from a note's very begin."""
         crops, told = self.sounds.drawn(step)
-        return {**told, **self._heard(crops)}
+        batch = {**told, **self._heard(crops)}
+        if self._astray:
+            batch["heard"] = self._strayed(batch["heard"], rng_of(self._recipe.seed, step, 1))
+        return batch
 
     def learn(self, batch: Mapping[str, Tensor], step: int) -> dict[str, float]:
         """Predict every sample of the crops from those before it."""
@@ -189,6 +196,12 @@ class VoiceTask:
         ids = np.stack([self._ids[crop.first_sample :][:size] for crop in crops])
         first = [start if crop.at_start else self._ids[crop.first_sample - 1] for crop in crops]
         return {"ids": ids, "heard": np.concatenate((np.array(first)[:, None], ids[:, :-1]), 1)}
+
+    def _strayed(self, heard: NDArray[Any], rng: np.random.Generator) -> NDArray[np.int64]:
+        """Return ids with noise on them, of a level drawn anew for every crop."""
+        levels = self._astray * np.abs(rng.standard_normal((heard.shape[0], 1)))
+        moved = heard + np.rint(levels * rng.standard_normal(heard.shape)).astype(np.int64)
+        return np.asarray(np.clip(moved, 0, self.hyper.out_channels - 1), np.int64)
 
     @staticmethod
     def _nats(logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
