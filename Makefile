@@ -9,7 +9,6 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 live: $(VENV)/.live
 	@scripts/system-packages live
-	@$(BIN)/synthhost models pull $(MODEL)
 	@$(BIN)/synthhost live $(ARGS)
 
 test: setup

@@ -28,10 +28,11 @@ from synthhost.train import spread
 from synthhost.train.draws import rng_of
 from synthhost.train.drum_material import DrumMaterial, Hits, drum_hits
 from synthhost.train.pictures import spectrogram
-from synthhost.train.stft_losses import multi_resolution_loss
+from synthhost.train.stft_losses import multi_resolution_loss, octave_loss
 from synthhost.train.task import Batch
 
 _FFT_SIZES = (128, 512, 2048)
+_OCTAVE_SIZES = (512, 2048)
 _MOST_SHIFT_KEYS = 3.0
 _OF_DRIFT = 5.0
 _BATCH = 64
@@ -128,7 +129,8 @@ class DrumsTask:
         course = (_course(made) - _course(batch["sounds"])).abs().mean()
         drift = _drift(made - batch["sounds"]).square().mean().sqrt()
         optimiser.zero_grad(set_to_none=True)
-        (spectral + course + _OF_DRIFT * drift + self._kl * near).backward()
+        octaves = octave_loss(made, batch["sounds"], _OCTAVE_SIZES)
+        (spectral + course + octaves + _OF_DRIFT * drift + self._kl * near).backward()
         nn.utils.clip_grad_norm_(self._parameters, self._recipe.most_gradient)
         optimiser.step()
         return {
@@ -136,6 +138,7 @@ class DrumsTask:
             "kl": float(near.detach()),
             "course": float(course.detach()),
             "drift": float(drift.detach()),
+            "octaves": float(octaves.detach()),
         }
 
     @torch.no_grad()
