@@ -124,6 +124,18 @@ class WavegradHyper:
         return self.factors[:0:-1]
 
     @property
+    def receptive_samples(self) -> int:
+        """Samples that one sample of one step depends on, at most."""
+        reach, rate = 4, 1
+        for factor, row in zip(self.down_factors, self.down_dilations, strict=False):
+            rate *= factor
+            reach += rate * (2 * sum(row) + 4)
+        for factor, row in zip(self.factors, self.up_dilations, strict=True):
+            reach += rate * (2 * sum(row) + 4)
+            rate = max(rate // factor, 1)
+        return reach
+
+    @property
     def schedules(self) -> Schedules:
         """The schedules that are known of it."""
         return Schedules(self.training_betas, (), (_SIX, _SEVEN, _TWELVE, _twenty_five()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,38 +22,49 @@ from synthhost.core.arrays import Audio, Features
 from synthhost.core.draws import SeededDraws
 from synthhost.core.errors import ConfigError
 from synthhost.core.options import settled
-from synthhost.families import diffwave
+from synthhost.families import diffwave, wavegrad
 from synthhost.families.diffwave_hyper import DiffwaveHyper
+from synthhost.families.wavegrad_hyper import WavegradHyper
 from synthhost.schema.recipe import Recipe
 from synthhost.train import spread
 from synthhost.train.diffwave_rows import DiffwaveRows
+from synthhost.train.draws import rng_of
+from synthhost.train.noise_finder import NoiseFinder
 from synthhost.train.note_sounds import NoteSounds, note_input, timbre_points
 from synthhost.train.notes_material import NoteMaterial
 from synthhost.train.pictures import spectrogram
 from synthhost.train.task import Batch
+from synthhost.train.wavegrad_rows import WavegradRows
 
 _EVALUATED = 24  # crops of notes held out
 _LEVELS = 8  # of noise, at which they are judged
 _NEAR = 0.1  # of a normal distribution's spread
 
 
+def _diffwave(plain: Mapping[str, Any]) -> NoiseFinder:
+    return DiffwaveRows(diffwave.build(DiffwaveHyper.from_json(plain)))
+
+
+def _wavegrad(plain: Mapping[str, Any]) -> NoiseFinder:
+    return WavegradRows(wavegrad.build(WavegradHyper.from_json(plain)))
+
+
+FINDERS: Mapping[str, Callable[[Mapping[str, Any]], NoiseFinder]] = MappingProxyType(
+    {"diffwave": _diffwave, "wavegrad": _wavegrad}
+)
+"""What can find noise, by family."""
+
+
 class DiffusionNetwork(nn.Module):
     """The network and where its instruments lie."""
 
-    def __init__(self, hyper: DiffwaveHyper, timbres: int) -> None:
+    def __init__(self, finder: NoiseFinder, timbres: int) -> None:
         super().__init__()
-        assert hyper.notes is not None
-        self.diffwave = diffwave.build(hyper)
-        self.timbres = timbre_points(timbres, hyper.notes.dimensions)
-        self._rows = [DiffwaveRows(self.diffwave)]  # in a list: its weights are the network's own
-
-    @property
-    def rows(self) -> DiffwaveRows:
-        """Return the network as it learns."""
-        return self._rows[0]
+        self.finder = finder
+        self.timbres = timbre_points(timbres, finder.notes.dimensions)
 
     def forward(
-        self, frames: Tensor, timbre: Tensor, moved: Tensor, noisy: Tensor, step: Tensor
+        self, frames: Tensor, timbre: Tensor, moved: Tensor, noisy: Tensor, level: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return the noise that is found, `[batch, samples]`, and the timbres' points.
 
@@ -61,12 +73,11 @@ class DiffusionNetwork(nn.Module):
             timbre: Which instruments, `[batch]`.
             moved: Added to their points, `[batch, dimensions]`.
             noisy: `[batch, samples]`.
-            step: Of the training schedule, `[batch]`.
+            level: As the network is told it, `[batch]`.
         """
         points = self.timbres(timbre)
         placed = (points + moved)[:, :, None].expand(-1, -1, frames.shape[2])
-        conditions = self.rows.conditions(torch.cat((frames, placed), 1))
-        found: Tensor = self.rows(noisy, step, conditions)
+        found: Tensor = self.finder(noisy, level, torch.cat((frames, placed), 1))
         return found, points
 
 
@@ -78,18 +89,17 @@ class DiffusionTask:
     ) -> None:
         self._recipe = recipe
         self._device = device
-        self.hyper = diffusion_hyper(recipe)
-        assert self.hyper.notes is not None
-        self.input = self.hyper.notes
+        torch.manual_seed(recipe.seed)
+        self._finder = finder_of(recipe)
+        self.input = self._finder.notes
         try:
             self._gain = float(recipe.settings.get("gain", 1.0))
             self._pull = float(recipe.settings.get("timbre_pull", 1e-3))
         except (TypeError, ValueError) as error:
             raise ConfigError(f"settings: {type(error).__name__}: {error}.") from error
-        self.sounds = NoteSounds(recipe, self.input, self.hyper.receptive_samples, cache, say)
-        torch.manual_seed(recipe.seed)
-        self.network = DiffusionNetwork(self.hyper, len(self.sounds.material.timbres)).to(device)
-        self.network.rows.to(device)
+        self.sounds = NoteSounds(recipe, self.input, self._finder.receptive_samples, cache, say)
+        torch.manual_seed(recipe.seed + 1)
+        self.network = DiffusionNetwork(self._finder, len(self.sounds.material.timbres)).to(device)
         self._forward = spread.shared(self.network, device)
         self.networks: Mapping[str, nn.Module] = {"network": self.network}
         self.optimisers: Mapping[str, Optimizer] = {
@@ -99,20 +109,20 @@ class DiffusionTask:
     def draw(self, step: int) -> Batch:
         """Return crops of all instruments alike, how noisy each is, and the noise."""
         crops, told = self.sounds.drawn(step)
-        rng = np.random.default_rng([self._recipe.seed, step, spread.rank(), 1])
+        rng = rng_of(self._recipe.seed, step, 1)
         sound = self.sounds.sound(crops) * np.float32(self._gain)
         return {
             **told,
             "sound": sound,
-            "step": rng.integers(0, len(self.hyper.training_betas), len(crops)),
+            "level": self._finder.drawn(rng, len(crops)),
             "found": rng.standard_normal(sound.shape).astype(np.float32),
         }
 
     def learn(self, batch: Mapping[str, Tensor], step: int) -> dict[str, float]:
         """Find the noise in the crops."""
         optimiser = self.optimisers["network"]
-        noisy = self.network.rows.noised(batch["sound"], batch["step"], batch["found"])
-        found, points = self._forward(batch["frames"], batch["timbre"], batch["noise"], noisy, batch["step"])
+        noisy = self._finder.noised(batch["sound"], batch["level"], batch["found"])
+        found, points = self._forward(batch["frames"], batch["timbre"], batch["noise"], noisy, batch["level"])
         loss = _missed(found, batch)
         optimiser.zero_grad(set_to_none=True)
         (loss + self._pull * points.square().mean()).backward()
@@ -123,21 +133,20 @@ class DiffusionTask:
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
         """Return how much of the noise is missed on notes held out, at levels over all of the schedule."""
-        total = 0.0
-        steps = np.linspace(0, len(self.hyper.training_betas) - 1, _LEVELS).astype(np.int64)
+        total, levels = 0.0, self._finder.spread(_LEVELS)
         for number, crop in enumerate(self.sounds.unseen(_EVALUATED)):
             rng = np.random.default_rng([self._recipe.seed, number, 2])
             sound = self.sounds.sound([crop]) * np.float32(self._gain)
             plain: dict[str, Any] = {
                 **self.sounds.told([crop]),
                 "sound": sound,
-                "step": steps[number % _LEVELS : number % _LEVELS + 1],
+                "level": levels[number % _LEVELS : number % _LEVELS + 1],
                 "found": rng.standard_normal(sound.shape).astype(np.float32),
             }
             batch = {name: torch.as_tensor(one).to(self._device) for name, one in plain.items()}
-            noisy = self.network.rows.noised(batch["sound"], batch["step"], batch["found"])
+            noisy = self._finder.noised(batch["sound"], batch["level"], batch["found"])
             none = torch.zeros(1, self.input.dimensions, device=self._device)
-            found, _ = self.network(batch["frames"], batch["timbre"], none, noisy, batch["step"])
+            found, _ = self.network(batch["frames"], batch["timbre"], none, noisy, batch["level"])
             total += float(_missed(found, batch))
         return {"held_out_missed": total / _EVALUATED}
 
@@ -161,34 +170,38 @@ class DiffusionTask:
 
     def begin_from(self, tensors: Mapping[str, Tensor]) -> None:
         """Begin with a network's weights, and with instruments near the middle of its timbre space."""
-        diffwave.load_weights(self.network.diffwave, tensors)
+        self._finder.family.load_weights(self._finder.network, tensors)
         with torch.no_grad():
             self.network.timbres.weight.mul_(_NEAR)
 
     def model(self) -> ReadModel:
         """Return the network."""
-        tensors = diffwave.named_tensors(self.network.diffwave)
-        return ReadModel("synthhost", "diffwave", self.hyper.as_json(), None, tensors, self.input.sample_rate)
+        finder = self._finder
+        hyper = finder.network.hyper.as_json()
+        tensors = dict(finder.tensors())
+        return ReadModel("synthhost", finder.family.name, hyper, None, tensors, self.input.sample_rate)
 
     def _played(self, frames: Features) -> Audio:
-        options = settled(diffwave.FAMILY.options, {}, self._recipe.name)
-        sampler = diffwave.play(self.network.diffwave, options)
+        family = self._finder.family
+        sampler: Any = family.play(self._finder.network, settled(family.options, {}, self._recipe.name))
         state = sampler.new_state(1, SeededDraws.of(self._recipe.seed))
         rows = torch.from_numpy(np.ascontiguousarray(frames.T))[None].to(self._device)
         sound: Audio = sampler.step(rows, state)[0, :, 0].cpu().numpy()
         return sound
 
 
-def diffusion_hyper(recipe: Recipe) -> DiffwaveHyper:
-    """Return the shape of a recipe's network.
+def finder_of(recipe: Recipe) -> NoiseFinder:
+    """Return a recipe's network as it learns, with fresh weights.
 
     Raises:
         ConfigError: Something of it is missing or cannot be built.
     """
     plain = dict(recipe.hyper)
+    family = plain.pop("family", None)
+    if family not in FINDERS:
+        raise ConfigError(f"hyper: family: {family!r} finds no noise; one of {', '.join(FINDERS)} does.")
     notes = note_input(plain, NoteMaterial.from_json(recipe.material))
-    shape = {"variant": "lmnt", **plain, "bands": notes.notes.bands, "notes": notes.as_json()}
-    return DiffwaveHyper.from_json(shape)
+    return FINDERS[family]({"variant": "lmnt", **plain, "bands": notes.notes.bands, "notes": notes.as_json()})
 
 
 def _missed(found: Tensor, batch: Mapping[str, Tensor]) -> Tensor:

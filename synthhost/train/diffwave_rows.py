@@ -3,56 +3,69 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from synthhost.families import diffwave
 from synthhost.families.diffwave import Diffwave, step_table
+from synthhost.families.family import Family
 from synthhost.families.note_input import build_note_rows
 from synthhost.streaming.block import AnyBlock
+from synthhost.train.noise_finder import Level, NoiseFinder
 from synthhost.train.rows import causal_rows
 
 
-class DiffwaveRows(nn.Module):
-    """A DiffWave that plays notes, as its paper trains it; its weights are the network's own."""
+class DiffwaveRows(NoiseFinder):
+    """A DiffWave that plays notes; a level is a step of training, from 0."""
+
+    family: Family = diffwave.FAMILY
+    network: Diffwave
+    kept: Tensor
+    table: Tensor
 
     def __init__(self, network: Diffwave) -> None:
         super().__init__()
         hyper = network.hyper
         assert hyper.notes is not None
         assert hyper.variant == "lmnt"
-        self.network = network
-        self.steps = len(hyper.training_betas)
+        self.network, self.notes = network, hyper.notes
+        self.rows: AnyBlock = build_note_rows(hyper.notes, network.layers)
         energy = torch.cumprod(1.0 - torch.tensor(hyper.training_betas, dtype=torch.float64), 0)
         self.register_buffer("kept", energy.float(), persistent=False)
-        table = step_table(range(self.steps), hyper.step_channels[0])
+        table = step_table(range(len(hyper.training_betas)), hyper.step_channels[0])
         self.register_buffer("table", table, persistent=False)
-        self._rows: list[AnyBlock] = [build_note_rows(hyper.notes, network.layers)]
 
-    kept: Tensor
-    table: Tensor
+    def drawn(self, rng: np.random.Generator, count: int) -> Level:
+        """Return steps of training, all alike, `[count]`."""
+        return rng.integers(0, self.kept.shape[0], count)
 
-    def conditions(self, frames: Tensor) -> Tensor:
-        """Return what conditions samples, `[batch, samples, channels]`; frames `[batch, bands, frames]`."""
-        rows: Tensor = self._rows[0](frames)
-        return rows.transpose(1, 2)
+    def spread(self, count: int) -> Level:
+        """Return steps over all of the schedule, `[count]`."""
+        return np.linspace(0, self.kept.shape[0] - 1, count).astype(np.int64)
 
-    def forward(self, noisy: Tensor, step: Tensor, conditions: Tensor) -> Tensor:
-        """Return the noise that is found, `[batch, samples]`.
+    def noised(self, sound: Tensor, level: Tensor, noise: Tensor) -> Tensor:
+        """Return sounds, `[batch, samples]`, as noisy as steps of training leave them."""
+        kept = self.kept[level][:, None]
+        return kept.sqrt() * sound + (1.0 - kept).sqrt() * noise
 
-        Args:
-            noisy: `[batch, samples]`.
-            step: Of training, from 0, `[batch]`.
-            conditions: As `conditions` gives them.
-        """
+    def tensors(self) -> Mapping[str, Tensor]:
+        """Return the weights by published name, as they are kept."""
+        return diffwave.named_tensors(self.network)
+
+    def found(self, noisy: Tensor, level: Tensor, frames: Tensor) -> Tensor:
+        """Return the noise that is found, `[batch, samples]`."""
         layers, hyper = self.network.layers, self.network.hyper
+        conditions = self.rows(frames).transpose(1, 2)
 
         def linear(name: str, x: Tensor) -> Tensor:
             layer = layers[name]
             return F.linear(x, layer.weight[:, :, 0], layer.bias)
 
-        told = self.table[step]
+        told = self.table[level]
         for name in ("projection1", "projection2"):
             told = F.silu(linear(f"diffusion_embedding.{name}", told))
         stream = F.relu(linear("input_projection", noisy[:, :, None]))
@@ -78,8 +91,3 @@ class DiffwaveRows(nn.Module):
         assert skips is not None
         last = F.relu(linear("skip_projection", skips * math.sqrt(1.0 / hyper.residual_layers)))
         return linear("output_projection", last)[:, :, 0]
-
-    def noised(self, sound: Tensor, step: Tensor, noise: Tensor) -> Tensor:
-        """Return a sound, `[batch, samples]`, as noisy as a training step leaves it."""
-        kept = self.kept[step][:, None]
-        return kept.sqrt() * sound + (1.0 - kept).sqrt() * noise

@@ -1,0 +1,114 @@
+"""WaveGrad as it learns to find noise: every sound of a batch at a level of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from synthhost.families import wavegrad
+from synthhost.families.family import Family
+from synthhost.families.note_input import lay_notes
+from synthhost.families.wavegrad import SLOPE, Wavegrad
+from synthhost.streaming.block import AnyBlock
+from synthhost.streaming.conv import Conv
+from synthhost.streaming.graph import GraphBuilder
+from synthhost.train.noise_finder import Level, NoiseFinder
+from synthhost.train.rows import causal_rows
+
+
+class WavegradRows(NoiseFinder):
+    """A WaveGrad that plays notes; a level is the root of the fraction of energy kept."""
+
+    family: Family = wavegrad.FAMILY
+    network: Wavegrad
+
+    def __init__(self, network: Wavegrad) -> None:
+        super().__init__()
+        hyper = network.hyper
+        assert hyper.notes is not None
+        self.network, self.notes = network, hyper.notes
+        energy = np.cumprod(1.0 - np.asarray(hyper.training_betas))
+        self._edges = np.sqrt(np.concatenate(([1.0], energy)))
+        parts: list[AnyBlock] = []
+        for part in range(2):
+            graph = GraphBuilder(hyper.bands)
+            parts.append(graph.build(lay_notes(graph, hyper.notes, network.layers)[part]))
+        self.waves, self.told = parts
+
+    def drawn(self, rng: np.random.Generator, count: int) -> Level:
+        """Return levels within steps of training drawn alike, `[count]`."""
+        step = rng.integers(1, self._edges.shape[0], count)
+        high, low = self._edges[step - 1], self._edges[step]
+        return (low + (high - low) * rng.random(count)).astype(np.float32)
+
+    def spread(self, count: int) -> Level:
+        """Return levels over all of the schedule, `[count]`."""
+        steps = np.linspace(1, self._edges.shape[0] - 1, count).astype(np.int64)
+        return self._edges[steps].astype(np.float32)
+
+    def noised(self, sound: Tensor, level: Tensor, noise: Tensor) -> Tensor:
+        """Return sounds, `[batch, samples]`, as noisy as levels say."""
+        kept = level[:, None]
+        return kept * sound + torch.sqrt(1.0 - kept.square()) * noise
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        """Return the weights by published name, as they are kept."""
+        return {
+            f"{name}.{leaf}": tensor.detach().clone().to(torch.float32)
+            for name, layer in self.network.layers.items()
+            for leaf, tensor in layer.named_parameters()
+        }
+
+    def found(self, noisy: Tensor, level: Tensor, frames: Tensor) -> Tensor:
+        """Return the noise that is found, `[batch, samples]`."""
+        hyper = self.network.hyper
+        waves, told = self.waves(frames).transpose(1, 2), self.told(frames).transpose(1, 2)
+        stream, films = torch.cat((noisy[:, :, None], waves), 2), []
+        for index in range(len(hyper.factors)):
+            stream = self._down(index, stream)
+            films.append(self._film(index, level, stream))
+        stream = self._conv("first_conv", told)
+        for index, film in enumerate(reversed(films)):
+            stream = self._up(index, stream, film)
+        return self._conv("last_conv", stream)[:, :, 0]
+
+    def _conv(self, name: str, stream: Tensor) -> Tensor:
+        layer = self.network.layers[name]
+        assert isinstance(layer, Conv)
+        return causal_rows(stream, layer.weight, layer.bias, layer.dilation)
+
+    def _down(self, index: int, stream: Tensor) -> Tensor:
+        if index == 0:
+            return self._conv("downsample.0", stream)
+        hyper, layer = self.network.hyper, f"downsample.{index}"
+        stream = stream[:, :: hyper.down_factors[index - 1]]
+        shortcut = self._conv(f"{layer}.residual_dense", stream)
+        for number in range(len(hyper.down_dilations[index - 1])):
+            stream = self._conv(f"{layer}.conv.{number}", F.leaky_relu(stream, SLOPE))
+        return stream + shortcut
+
+    def _film(self, index: int, level: Tensor, stream: Tensor) -> tuple[Tensor, Tensor]:
+        stream = F.leaky_relu(self._conv(f"film.{index}.input_conv", stream), SLOPE)
+        half = self.network.hyper.down_channels[index] // 2
+        places = 1e-4 ** (torch.arange(half, dtype=torch.float32, device=level.device) / half)
+        angles = self.network.hyper.level_scale * level[:, None] * places
+        sines = torch.cat((angles.sin(), angles.cos()), 1)[:, None]
+        shift, scale = self._conv(f"film.{index}.output_conv", stream + sines).chunk(2, 2)
+        return shift, scale
+
+    def _up(self, index: int, stream: Tensor, film: tuple[Tensor, Tensor]) -> Tensor:
+        layer, factor = f"upsample.{index}", self.network.hyper.factors[index]
+        shift, scale = film
+
+        def modulated(name: str, x: Tensor) -> Tensor:
+            return self._conv(f"{layer}.{name}", F.leaky_relu(shift + scale * x, SLOPE))
+
+        shortcut = self._conv(f"{layer}.block1", stream).repeat_interleave(factor, 1)
+        stream = F.leaky_relu(stream, SLOPE).repeat_interleave(factor, 1)
+        stream = modulated("block2.1", self._conv(f"{layer}.block2.0", stream))
+        half = shortcut + stream
+        return half + modulated("block3.1", modulated("block3.0", half))
