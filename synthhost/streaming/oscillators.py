@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -70,7 +71,7 @@ class Oscillators(Block[OscillatorState]):
         self.hop_samples = hop_samples
         self.harmonics, self.bands = harmonics, bands
         self.in_channels = OSCILLATOR_CHANNELS + harmonics + bands
-        self.lengths = tuple(_length(band) for band in range(bands))
+        self.lengths = _lengths(bands)
         edges = band_edges_hz(bands, sample_rate)
         noise = np.zeros((bands, max(self.lengths) + hop_samples), np.float32)
         for band, length in enumerate(self.lengths):
@@ -179,9 +180,20 @@ class Oscillators(Block[OscillatorState]):
         return self.noise[bands, places]
 
 
-def _length(band: int) -> int:
-    """Return after how many samples a band repeats: odd, and each shorter than the one before."""
-    return _LONGEST_NOISE - 1 - 602 * band
+def _lengths(bands: int) -> tuple[int, ...]:
+    """Return after how many samples each band repeats: odd, and each shorter than the one before.
+
+    They have small factors, so that a spectrum is turned into sound at once.
+    """
+    smooth = (length for length in range(_LONGEST_NOISE - 1, 0, -2) if _is_smooth(length))
+    return tuple(islice(smooth, bands))
+
+
+def _is_smooth(number: int) -> bool:
+    for factor in (3, 5, 7, 11):
+        while number % factor == 0:
+            number //= factor
+    return number == 1
 
 
 def _band_noise(band: int, length: int, low: float, high: float) -> NDArray[np.float32]:
