@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import soundfile
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
@@ -31,14 +30,13 @@ from synthhost.train.diffwave_rows import DiffwaveRows
 from synthhost.train.draws import rng_of
 from synthhost.train.noise_finder import NoiseFinder
 from synthhost.train.note_sounds import NoteSounds, note_input, timbre_points
+from synthhost.train.note_task import NoteTask
 from synthhost.train.notes_material import NoteMaterial
-from synthhost.train.pictures import spectrogram
 from synthhost.train.task import Batch
 from synthhost.train.wavegrad_rows import WavegradRows
 
 _EVALUATED = 24  # crops of notes held out
 _LEVELS = 8  # of noise, at which they are judged
-_NEAR = 0.1  # of a normal distribution's spread
 
 
 def _diffwave(plain: Mapping[str, Any]) -> NoiseFinder:
@@ -81,7 +79,7 @@ class DiffusionNetwork(nn.Module):
         return found, points
 
 
-class DiffusionTask:
+class DiffusionTask(NoteTask):
     """Learns a diffusion that plays notes."""
 
     def __init__(
@@ -150,29 +148,10 @@ class DiffusionTask:
             total += float(_missed(found, batch))
         return {"held_out_missed": total / _EVALUATED}
 
-    @torch.no_grad()
-    def show(self, folder: Path) -> None:
-        """Write a few notes of every instrument, a picture of them, and the instruments' points."""
-        sound = np.concatenate([self._played(frames) for frames in self.sounds.shown(self.points())])
-        rate, names = self.input.sample_rate, [one.name for one in self.sounds.material.timbres]
-        soundfile.write(folder / "notes.wav", sound, rate, subtype="PCM_16")
-        spectrogram(sound, rate, folder / "notes.png", ", ".join(names))
-        self.finish(folder)
-
-    def finish(self, folder: Path) -> None:
-        """Write where the instruments lie in the timbre space."""
-        self.sounds.write_points(self.points(), folder)
-
-    def points(self) -> Features:
-        """Return where the instruments lie, `[timbres, dimensions]`."""
-        points: Features = self.network.timbres.weight.detach().cpu().numpy().astype(np.float32)
-        return points
-
     def begin_from(self, tensors: Mapping[str, Tensor]) -> None:
         """Begin with a network's weights, and with instruments near the middle of its timbre space."""
         self._finder.family.load_weights(self._finder.network, tensors)
-        with torch.no_grad():
-            self.network.timbres.weight.mul_(_NEAR)
+        self._begin_in_the_middle()
 
     def model(self) -> ReadModel:
         """Return the network."""
@@ -181,10 +160,12 @@ class DiffusionTask:
         tensors = dict(finder.tensors())
         return ReadModel("synthhost", finder.family.name, hyper, None, tensors, self.input.sample_rate)
 
-    def _played(self, frames: Features) -> Audio:
+    @torch.no_grad()
+    def played(self, frames: Features, seed: int) -> Audio:
+        """Return what the network makes of frames, `[bands, frames]`, by some chance, `[samples]`."""
         family = self._finder.family
         sampler: Any = family.play(self._finder.network, settled(family.options, {}, self._recipe.name))
-        state = sampler.new_state(1, SeededDraws.of(self._recipe.seed))
+        state = sampler.new_state(1, SeededDraws.of(seed))
         rows = torch.from_numpy(np.ascontiguousarray(frames.T))[None].to(self._device)
         sound: Audio = sampler.step(rows, state)[0, :, 0].cpu().numpy()
         return sound

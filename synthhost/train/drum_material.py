@@ -5,8 +5,6 @@ Copies are left out: most hits of a soundfont's kits are one recording at severa
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +19,7 @@ from synthhost.core.arrays import Audio
 from synthhost.core.drum_map import DRUM_KEYS
 from synthhost.core.errors import ConfigError, DownloadError, TrainingError
 from synthhost.train.fetching import debian_package
+from synthhost.train.keeping import kept
 from synthhost.train.own_sounds import folder_stamp, own_hits
 from synthhost.train.soundfont import Soundfont, general_soundfont, playing
 
@@ -138,16 +137,8 @@ def drum_hits(
         DownloadError: A package cannot be had.
         TrainingError: A kind has too few hits.
     """
-    described = json.dumps([_FORMAT, repr(material), sample_rate, samples, *folder_stamp(material.folder)])
-    path = cache / "drums" / f"{hashlib.sha256(described.encode()).hexdigest()[:16]}.npz"
-    if not path.is_file():
-        made = _made(material, sample_rate, samples, cache, say)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial.npz")
-        np.savez(partial, **{name: getattr(made, name) for name in Hits.__slots__})
-        partial.replace(path)
-    with np.load(path) as arrays:
-        return Hits(**{name: arrays[name] for name in Hits.__slots__})
+    described = [_FORMAT, repr(material), sample_rate, samples, *folder_stamp(material.folder)]
+    return kept(Hits, cache / "drums", described, lambda: _made(material, sample_rate, samples, cache, say))
 
 
 def played_hits(material: DrumMaterial, sample_rate: int, cache: Path) -> Iterator[tuple[str, Audio]]:

@@ -5,8 +5,6 @@ Rendering and taking apart takes minutes, so the frames are kept in the cache un
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -20,6 +18,7 @@ from synthhost.core.arrays import Audio
 from synthhost.core.errors import ConfigError, TrainingError
 from synthhost.core.note_frames import key_hz, told
 from synthhost.train.harmonic_analysis import Analysis
+from synthhost.train.keeping import kept
 from synthhost.train.own_sounds import folder_stamp, own_notes
 from synthhost.train.piano import layer_velocity, piano_notes
 from synthhost.train.soundfont import Soundfont, general_soundfont, playing
@@ -185,16 +184,8 @@ def note_frames(
     Raises:
         DownloadError: Something it is played with cannot be had.
     """
-    described = json.dumps([_FORMAT, repr(material), numbers, *folder_stamp(material.folder)])
-    path = cache / "notes" / f"{hashlib.sha256(described.encode()).hexdigest()[:16]}.npz"
-    if not path.is_file():
-        made = _made(material, numbers, cache, say)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial.npz")
-        np.savez(partial, **{name: getattr(made, name) for name in NoteFrameSet.__slots__})
-        partial.replace(path)
-    with np.load(path) as arrays:
-        return NoteFrameSet(**{name: arrays[name] for name in NoteFrameSet.__slots__})
+    described = [_FORMAT, repr(material), numbers, *folder_stamp(material.folder)]
+    return kept(NoteFrameSet, cache / "notes", described, lambda: _made(material, numbers, cache, say))
 
 
 def _of_folder(material: NoteMaterial, sample_rate: int) -> Iterator[Note]:

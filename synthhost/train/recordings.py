@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 from synthhost.core.arrays import Audio
 from synthhost.core.errors import ConfigError, TrainingError
 from synthhost.train.fetching import debian_package
+from synthhost.train.keeping import kept
 from synthhost.train.own_sounds import folder_stamp, sounds_in
 from synthhost.train.soundfont import Soundfont, general_soundfont, playing
 
@@ -102,23 +101,14 @@ def recordings(
         TrainingError: A folder holds no two sounds that can be read.
     """
     own = "" if material.source in (SPEECH, PADS) else material.source
-    stamp = [_FORMAT, repr(material), sample_rate, folder_stamp(own)]
-    name = hashlib.sha256(json.dumps(stamp).encode()).hexdigest()[:16]
-    path = cache / "recordings" / f"{name}.npz"
-    if not path.is_file():
-        say(f"reading {material.source} ...")
-        made = _made(material, sample_rate, cache, say)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial.npz")
-        np.savez(partial, learned=made.learned, held_out=made.held_out)
-        partial.replace(path)
-    with np.load(path) as arrays:
-        return Recordings(arrays["learned"], arrays["held_out"])
+    described = [_FORMAT, repr(material), sample_rate, folder_stamp(own)]
+    return kept(Recordings, cache / "recordings", described, lambda: _made(material, sample_rate, cache, say))
 
 
 def _made(
     material: RecordedMaterial, sample_rate: int, cache: Path, say: Callable[[str], None]
 ) -> Recordings:
+    say(f"reading {material.source} ...")
     sounds = list(_played(material, sample_rate, cache, say))
     if len(sounds) < 2:
         raise TrainingError(

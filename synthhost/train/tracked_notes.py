@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 from synthhost.core.arrays import Audio
 from synthhost.core.errors import TrainingError
 from synthhost.core.note_frames import key_hz
+from synthhost.train.keeping import kept
 from synthhost.train.notes_material import Note, NoteMaterial, played
 from synthhost.train.own_sounds import folder_stamp
 
@@ -75,18 +74,13 @@ def tracked_notes(
         DownloadError: Something they are played with cannot be had.
         TrainingError: None of them sounds.
     """
-    described = json.dumps(
-        [_FORMAT, repr(material), sample_rate, hop_samples, *folder_stamp(material.folder)]
+    described = [_FORMAT, repr(material), sample_rate, hop_samples, *folder_stamp(material.folder)]
+    return kept(
+        TrackedNotes,
+        cache / "tracked",
+        described,
+        lambda: _made(material, sample_rate, hop_samples, cache, say),
     )
-    path = cache / "tracked" / f"{hashlib.sha256(described.encode()).hexdigest()[:16]}.npz"
-    if not path.is_file():
-        made = _made(material, sample_rate, hop_samples, cache, say)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial.npz")
-        np.savez(partial, **{name: getattr(made, name) for name in TrackedNotes.__slots__})
-        partial.replace(path)
-    with np.load(path) as arrays:
-        return TrackedNotes(**{name: arrays[name] for name in TrackedNotes.__slots__})
 
 
 def followed_cycles(sound: Audio, pitch_hz: float, sample_rate: int) -> NDArray[np.float64]:

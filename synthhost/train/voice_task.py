@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -32,8 +31,8 @@ from synthhost.train import spread
 from synthhost.train.draws import rng_of
 from synthhost.train.note_crops import Crop
 from synthhost.train.note_sounds import NoteSounds, note_input, timbre_points
+from synthhost.train.note_task import NoteTask
 from synthhost.train.notes_material import NoteMaterial
-from synthhost.train.pictures import spectrogram
 from synthhost.train.task import Batch
 from synthhost.train.texture_task import pairs_bits
 from synthhost.train.wavenet_rows import WavenetRows
@@ -41,7 +40,6 @@ from synthhost.train.wavenet_rows import WavenetRows
 _EVALUATED = 24  # crops of notes held out
 _MU, _LEVELS = 255.0, 256.0
 _PRECISIONS = ("float32", "bfloat16")  # of matrix products while learning
-_NEAR = 0.1  # of a normal distribution's spread
 
 
 class NoteNetwork(nn.Module):
@@ -70,7 +68,7 @@ class NoteNetwork(nn.Module):
         return logits, points
 
 
-class VoiceTask:
+class VoiceTask(NoteTask):
     """Learns a WaveNet that plays notes."""
 
     def __init__(
@@ -138,30 +136,10 @@ class VoiceTask:
         pairs = float(np.mean([pairs_bits(learned, one, self.hyper.out_channels) for one in ids]))
         return {"held_out_bits": total / _EVALUATED, "pairs_bits": pairs}
 
-    @torch.no_grad()
-    def show(self, folder: Path) -> None:
-        """Write a few notes of every instrument, a picture of them, and the instruments' points."""
-        shown = self.sounds.shown(self.points())
-        sound = np.concatenate([self._played(frames, seed) for seed, frames in enumerate(shown)])
-        rate, names = self.input.sample_rate, [one.name for one in self.sounds.material.timbres]
-        soundfile.write(folder / "notes.wav", sound, rate, subtype="PCM_16")
-        spectrogram(sound, rate, folder / "notes.png", ", ".join(names))
-        self.finish(folder)
-
-    def finish(self, folder: Path) -> None:
-        """Write where the instruments lie in the timbre space."""
-        self.sounds.write_points(self.points(), folder)
-
-    def points(self) -> Features:
-        """Return where the instruments lie, `[timbres, dimensions]`."""
-        points: Features = self.network.timbres.weight.detach().cpu().numpy().astype(np.float32)
-        return points
-
     def begin_from(self, tensors: Mapping[str, Tensor]) -> None:
         """Begin with a network's weights, and with instruments near the middle of its timbre space."""
         wavenet.load_weights(self.network.wavenet, tensors)
-        with torch.no_grad():
-            self.network.timbres.weight.mul_(_NEAR)
+        self._begin_in_the_middle()
 
     def model(self) -> ReadModel:
         """Return the network."""
@@ -209,7 +187,9 @@ class VoiceTask:
         counts = batch["counts"].flatten()
         return (each * counts).sum() / counts.sum()
 
-    def _played(self, frames: Features, seed: int) -> Audio:
+    @torch.no_grad()
+    def played(self, frames: Features, seed: int) -> Audio:
+        """Return what the network makes of frames, `[bands, frames]`, by some chance, `[samples]`."""
         network = self.network.wavenet
         conditions = network.conditioner(torch.from_numpy(frames)[None].to(self._device))[0].T.cpu().numpy()
         loop, samples = wavenet.WavenetVoice(network).loop(), conditions.shape[0]
