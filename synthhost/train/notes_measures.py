@@ -30,6 +30,7 @@ Render: TypeAlias = Callable[[Features], Audio]
 MOST_CENTS = 5.0
 LEAST_NEAR = 0.95
 MOST_STEP_DB = 3.0
+_LEAST_PITCHED = 5  # frames
 _NOTE_S, _SETTLED_S = 1.0, 0.15
 _VELOCITIES = (0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.0)
 _LINES, _POINTS = 60, 101  # straight lines through the timbre space, and where each is looked at
@@ -53,6 +54,8 @@ class NotesMeasures:
         distances_db: Multi-resolution distance to notes held out, by instrument.
         peak: The largest sample of any note.
         dc: The largest mean of any note.
+        pitched: Share of notes of which the tracker is sure for five frames or more; the others count in no
+            pitch error.
     """
 
     median_cents: float
@@ -65,6 +68,7 @@ class NotesMeasures:
     distances_db: Mapping[str, float] = field(default_factory=dict)
     peak: float = 0.0
     dc: float = 0.0
+    pitched: float = 1.0
 
     def failures(self, block_ms: float) -> list[str]:
         """Return which gates do not hold, in sentences; none where all do.
@@ -140,6 +144,7 @@ def measure_notes(
     """
     tracker = PitchTracker()
     errors: dict[str, Any] = {}
+    pitched: list[bool] = []
     onset_ms, falls_db, peak, dc = 0.0, 0.0, 0.0, 0.0
     for timbre in material.timbres:
         say(f"measuring {timbre.name} ...")
@@ -152,12 +157,13 @@ def measure_notes(
             sound = instrument.note(point, key, 0.7)
             settled = sound[int(_SETTLED_S * instrument.sample_rate) :]
             cents.append(tracker.cents(settled, instrument.sample_rate, float(key_hz(key))))
+            pitched.append(cents[-1].size >= _LEAST_PITCHED)
             onset_ms = max(onset_ms, _onset_ms(sound, instrument.sample_rate))
             peak, dc = max(peak, float(np.abs(sound).max())), max(dc, abs(float(sound.mean())))
         errors[timbre.name] = np.concatenate(cents)
         falls_db = max(falls_db, _falls_db(instrument, point, 0.5 * (timbre.lowest + timbre.highest)))
     together = pitch_errors(np.concatenate(list(errors.values())))
-    worst = max(errors, key=lambda name: pitch_errors(errors[name]).median_cents)
+    worst = max(errors, key=lambda name: np.nan_to_num(pitch_errors(errors[name]).median_cents, nan=np.inf))
     distances, late_ms = _beside_real_notes(instrument, material, cache, say)
     return NotesMeasures(
         together.median_cents,
@@ -170,6 +176,7 @@ def measure_notes(
         distances,
         peak,
         dc,
+        float(np.mean(pitched)),
     )
 
 

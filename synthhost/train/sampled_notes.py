@@ -10,7 +10,7 @@ from synthhost.core.seams import Runner
 from synthhost.train.notes_evaluation import BLOCK_MS
 from synthhost.train.notes_measures import NotesMeasures
 
-MOST_CENTS, LEAST_NEAR = 15.0, 0.9
+MOST_CENTS, LEAST_NEAR, LEAST_PITCHED = 15.0, 0.9, 0.95
 
 
 def played_by(runner: Runner, frames: Features, seed: int = 1) -> Audio:
@@ -26,7 +26,8 @@ def sampled_figures(measured: NotesMeasures) -> list[str]:
     nearest = sorted(measured.distances_db.items(), key=lambda pair: pair[1])
     return [
         f"pitch {measured.median_cents:.1f} cents off at the median, {100 * measured.near:.1f} % of frames "
-        f"within 50; at worst {measured.worst[1]:.1f} ({measured.worst[0]})",
+        f"within 50; at worst {measured.worst[1]:.1f} ({measured.worst[0]}); "
+        f"{100 * measured.pitched:.0f} % of notes are pitched",
         f"heard after {measured.onset_ms:.1f} ms at most; a harder note is at most "
         f"{measured.velocity_falls_db:.1f} dB softer",
         f"peak {measured.peak:.2f}, mean {measured.dc:.1e} at most",
@@ -40,6 +41,10 @@ def sampled_failures(measured: NotesMeasures) -> list[str]:
     gates = (
         (measured.median_cents <= MOST_CENTS, f"pitch is {measured.median_cents:.1f} cents off"),
         (measured.near >= LEAST_NEAR, f"only {100 * measured.near:.1f} % of frames are within 50 cents"),
+        (
+            measured.pitched >= LEAST_PITCHED,
+            f"only {100 * measured.pitched:.0f} % of notes are pitched",
+        ),
         (measured.onset_ms <= BLOCK_MS, f"a note is heard only after {measured.onset_ms:.1f} ms"),
     )
     return [said for holds, said in gates if not holds]

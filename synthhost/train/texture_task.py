@@ -62,7 +62,7 @@ class TextureTask:
         }
 
     def draw(self, step: int) -> Batch:
-        """Return crops of what is learned from, as loud as they are or softer."""
+        """Return crops of what is learned from."""
         rng = rng_of(self._recipe.seed, step)
         size = self._crop + self.learner.before
         begins = rng.integers(0, self._learned.shape[0] - size, self._recipe.batch)
