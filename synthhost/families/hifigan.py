@@ -4,7 +4,8 @@ conv_pre, then per stage an upsampling by transposed convolution and the mean of
 branches, then conv_post and tanh. Zero edges throughout. Names follow the published implementation.
 
 The causal form is that of kan-bayashi/ParallelWaveGAN: convolutions see the past alone and transposed ones
-stand a frame later, the first frame doubled.
+stand a frame later, the first frame doubled. A network that plays notes is of that form, beside an
+excitation.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-from synthhost.core.options import INT8, precision_option
+from synthhost.core.note_frames import NoteSpec
+from synthhost.core.options import INT8, OptionValue, precision_option
+from synthhost.families.excited import Excited
 from synthhost.families.family import Family
 from synthhost.families.hifigan_hyper import HifiganHyper
 from synthhost.families.weights import fill
@@ -30,11 +33,19 @@ from synthhost.streaming.transposed import ConvTranspose
 FINAL_SLOPE = 0.01  # the last activation kept PyTorch's default slope, not the 0.1 used elsewhere
 
 
-def build(hyper: HifiganHyper) -> Sequence:
+def build(hyper: HifiganHyper) -> Sequence | Excited:
     """Return the generator with fresh random weights, `[bands, frames]` to `[1, samples]`."""
+    generator = _generator(hyper)
+    if hyper.notes is None:
+        return generator
+    widths = [hyper.stage_channels(stage) for stage in range(len(hyper.upsample_rates))]
+    return Excited(hyper.notes, generator, _own_layers(generator), hyper.upsample_rates, widths)
+
+
+def _generator(hyper: HifiganHyper) -> Sequence:
     width = hyper.upsample_initial_channel
     parts: dict[str, AnyBlock] = {"stats": Standardise(hyper.bands)} if hyper.statistics else {}
-    parts["conv_pre"] = _same(hyper, hyper.bands, width, hyper.end_kernel)
+    parts["conv_pre"] = _same(hyper, hyper.conditions, width, hyper.end_kernel)
     for index in range(len(hyper.upsample_rates)):
         parts[f"stage_{index}"] = _stage(hyper, index)
         width = hyper.stage_channels(index)
@@ -44,8 +55,12 @@ def build(hyper: HifiganHyper) -> Sequence:
     return Sequence(parts)
 
 
-def named_layers(generator: AnyBlock) -> Iterator[tuple[str, AnyBlock]]:
+def named_layers(generator: AnyBlock | Excited) -> Iterator[tuple[str, AnyBlock]]:
     """Walk the layers that carry weights, each with its published name, such as `resblocks.4.convs1.2`."""
+    return iter(generator.layers.items()) if isinstance(generator, Excited) else _own_layers(generator)
+
+
+def _own_layers(generator: AnyBlock) -> Iterator[tuple[str, AnyBlock]]:
     for name, part in generator.named_children():
         if isinstance(part, Conv | Standardise):
             yield name, part
@@ -64,13 +79,22 @@ def tensor_names(hyper: HifiganHyper) -> dict[str, tuple[int, ...]]:
     }
 
 
-def load_weights(generator: AnyBlock, tensors: Mapping[str, Tensor]) -> None:
+def load_weights(generator: AnyBlock | Excited, tensors: Mapping[str, Tensor]) -> None:
     """Copy weights in by their published plain names; every tensor is used and every layer filled.
 
     Raises:
         CheckpointError: Tensors are missing, left over, of another shape or not finite.
     """
     fill(dict(named_layers(generator)), tensors)
+
+
+def play(generator: AnyBlock | Excited, options: Mapping[str, OptionValue]) -> AnyBlock:
+    """Return the generator as it is played."""
+    return generator.graph if isinstance(generator, Excited) else generator
+
+
+def _notes(hyper: HifiganHyper) -> NoteSpec | None:
+    return None if hyper.notes is None else hyper.notes.notes
 
 
 FAMILY = Family(
@@ -81,6 +105,8 @@ FAMILY = Family(
     load_weights=load_weights,
     tensor_names=tensor_names,
     options=(precision_option(INT8),),
+    play=play,
+    notes=_notes,
 )
 
 

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from synthhost.core.errors import ConfigError
 from synthhost.families.hyper_reader import HyperReader
+from synthhost.families.note_input import NoteInput, check_frames, notes_from_json
 
 _MAX_CHANNELS = 8192
 _MAX_STAGES = 8
@@ -41,6 +42,7 @@ class HifiganHyper:
         bias: Whether layers have one.
         causal: Whether nothing looks ahead (`use_causal_conv`).
         statistics: Whether frames are standardised first, by tensors of the model.
+        notes: What is made of frames of notes; None: it plays none.
 
     Raises:
         ConfigError: The values describe no network that can be built.
@@ -59,6 +61,7 @@ class HifiganHyper:
     bias: bool = True
     causal: bool = False
     statistics: bool = False
+    notes: NoteInput | None = None
 
     def __post_init__(self) -> None:
         if self.resblock not in _DILATIONS_USED:
@@ -67,6 +70,15 @@ class HifiganHyper:
         _check_range("upsample_initial_channel", [self.upsample_initial_channel], _MAX_CHANNELS)
         self._check_stages()
         self._check_branches()
+        if self.notes is not None:
+            check_frames("HiFi-GAN", self.notes, self.bands, self.hop_samples)
+            if not self.causal or self.statistics:
+                _refuse("notes: are played by causal networks without statistics")
+
+    @property
+    def conditions(self) -> int:
+        """Channels that the first convolution takes."""
+        return self.bands if self.notes is None else self.notes.width
 
     @property
     def hop_samples(self) -> int:
@@ -80,6 +92,8 @@ class HifiganHyper:
     def as_json(self) -> dict[str, Any]:
         """Return a plain mapping that `from_json` reads back."""
         plain = asdict(self)
+        if self.notes is None:
+            del plain["notes"]
         plain["resblock_dilation_sizes"] = [list(row) for row in self.resblock_dilation_sizes]
         return {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
 
@@ -114,6 +128,7 @@ class HifiganHyper:
             bias=read.flag("bias", True),
             causal=read.flag("causal", False),
             statistics=read.flag("statistics", False),
+            notes=notes_from_json(plain),
         )
 
     def _check_stages(self) -> None:

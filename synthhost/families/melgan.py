@@ -4,7 +4,8 @@ A first convolution, then per stage an upsampling by transposed convolution and 
 dilated and a pointwise convolution beside a pointwise shortcut, then a last convolution and tanh. Edges are
 mirrored in the published networks. Multi-band networks (Yang and others 2020) make several bands of sound at
 once and join them by a filter bank. In the causal form, that of kan-bayashi/ParallelWaveGAN, convolutions see
-the past alone and transposed ones stand a frame later, the first frame doubled.
+the past alone and transposed ones stand a frame later, the first frame doubled. A network that plays notes is
+of that form, beside an excitation.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from synthhost.core.errors import ConfigError
+from synthhost.core.note_frames import NoteSpec
 from synthhost.core.options import INT8, OptionSpec, OptionValue, precision_option
+from synthhost.families.excited import Excited
 from synthhost.families.family import Family
 from synthhost.families.melgan_hyper import MelganHyper
 from synthhost.families.weights import fill
@@ -37,12 +41,20 @@ TAIL_FRAMES = OptionSpec(
 )
 
 
-def build(hyper: MelganHyper) -> Tail:
+def build(hyper: MelganHyper) -> Tail | Excited:
     """Return the generator with fresh random weights, `[bands, frames]` to `[1, samples]`."""
+    generator = _generator(hyper)
+    if hyper.notes is None:
+        return Tail(generator, 0, hyper.silence)
+    widths = [hyper.stage_channels(stage) for stage in range(len(hyper.upsample_scales))]
+    return Excited(hyper.notes, generator, _own_layers(generator), hyper.upsample_scales, widths)
+
+
+def _generator(hyper: MelganHyper) -> Sequence:
     parts: dict[str, AnyBlock] = {}
     if hyper.statistics:
         parts["stats"] = Standardise(hyper.bands)
-    parts["conv_pre"] = _conv(hyper, hyper.bands, hyper.channels, hyper.kernel_size)
+    parts["conv_pre"] = _conv(hyper, hyper.conditions, hyper.channels, hyper.kernel_size)
     for index in range(len(hyper.upsample_scales)):
         parts[f"stage_{index}"] = _stage(hyper, index)
     width = hyper.stage_channels(len(hyper.upsample_scales) - 1)
@@ -52,12 +64,16 @@ def build(hyper: MelganHyper) -> Tail:
         parts["tanh"] = Tanh()
     if hyper.subbands > 1:
         parts["synthesis"] = PqmfSynthesis(hyper.subbands, hyper.taps, hyper.cutoff, hyper.beta)
-    return Tail(Sequence(parts), 0, hyper.silence)
+    return Sequence(parts)
 
 
-def named_layers(generator: Tail) -> Iterator[tuple[str, AnyBlock]]:
+def named_layers(generator: Tail | Excited) -> Iterator[tuple[str, AnyBlock]]:
     """Walk the layers that carry weights, each with its name, such as `stacks.1.2.conv`."""
-    for name, part in generator.inner.named_children():
+    return iter(generator.layers.items()) if isinstance(generator, Excited) else _own_layers(generator.inner)
+
+
+def _own_layers(generator: AnyBlock) -> Iterator[tuple[str, AnyBlock]]:
+    for name, part in generator.named_children():
         if isinstance(part, Conv | Standardise):
             yield name, part
         elif isinstance(part, Sequence):
@@ -75,7 +91,7 @@ def tensor_names(hyper: MelganHyper) -> dict[str, tuple[int, ...]]:
     }
 
 
-def load_weights(generator: Tail, tensors: Mapping[str, Tensor]) -> None:
+def load_weights(generator: Tail | Excited, tensors: Mapping[str, Tensor]) -> None:
     """Copy weights in by name; every tensor is used and every layer filled.
 
     Raises:
@@ -84,10 +100,22 @@ def load_weights(generator: Tail, tensors: Mapping[str, Tensor]) -> None:
     fill(dict(named_layers(generator)), tensors)
 
 
-def play(generator: Tail, options: Mapping[str, OptionValue]) -> AnyBlock:
-    """Return the generator as it is played, with the silence after its end that the options ask for."""
+def play(generator: Tail | Excited, options: Mapping[str, OptionValue]) -> AnyBlock:
+    """Return the generator as it is played, with the silence after its end that the options ask for.
+
+    Raises:
+        ConfigError: It plays notes, which end by themselves.
+    """
     frames = int(options[TAIL_FRAMES.name])
+    if isinstance(generator, Excited):
+        if frames:
+            raise ConfigError(f"{TAIL_FRAMES.name}: notes end by themselves; leave it at 0.")
+        return generator.graph
     return Tail(generator.inner, frames, generator.value) if frames else generator.inner
+
+
+def _notes(hyper: MelganHyper) -> NoteSpec | None:
+    return None if hyper.notes is None else hyper.notes.notes
 
 
 FAMILY = Family(
@@ -99,6 +127,7 @@ FAMILY = Family(
     tensor_names=tensor_names,
     options=(TAIL_FRAMES, precision_option(INT8)),
     play=play,
+    notes=_notes,
 )
 
 

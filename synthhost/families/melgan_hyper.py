@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from synthhost.core.errors import ConfigError
 from synthhost.families.hyper_reader import HyperReader
+from synthhost.families.note_input import NoteInput, check_frames, notes_from_json
 
 _MAX_CHANNELS = 8192
 _MAX_STAGES = 8
@@ -44,6 +45,7 @@ class MelganHyper:
         taps: Of its filters.
         cutoff: Of its prototype, as a part of half the sample rate.
         beta: Of its window.
+        notes: What is made of frames of notes; None: it plays none.
 
     Raises:
         ConfigError: The values describe no network that can be built.
@@ -66,6 +68,7 @@ class MelganHyper:
     taps: int
     cutoff: float
     beta: float
+    notes: NoteInput | None = None
 
     def __post_init__(self) -> None:
         stages = len(self.upsample_scales)
@@ -79,6 +82,15 @@ class MelganHyper:
             _refuse(f"stacks: {self.stacks} reach a dilation beyond {_MAX_DILATION}")
         if self.taps % 2 or self.taps < self.subbands:
             _refuse(f"taps: {self.taps} must be even and at least the {self.subbands} subbands")
+        if self.notes is not None:
+            check_frames("MelGAN", self.notes, self.bands, self.hop_samples)
+            if not self.causal or self.statistics or self.subbands > 1:
+                _refuse("notes: are played by causal networks of one band of sound, without statistics")
+
+    @property
+    def conditions(self) -> int:
+        """Channels that the first convolution takes."""
+        return self.bands if self.notes is None else self.notes.width
 
     @property
     def hop_samples(self) -> int:
@@ -91,7 +103,10 @@ class MelganHyper:
 
     def as_json(self) -> dict[str, Any]:
         """Return a plain mapping that `from_json` reads back."""
-        return {**asdict(self), "upsample_scales": list(self.upsample_scales)}
+        plain = {**asdict(self), "upsample_scales": list(self.upsample_scales)}
+        if self.notes is None:
+            del plain["notes"]
+        return plain
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> MelganHyper:
@@ -119,6 +134,7 @@ class MelganHyper:
             taps=read.whole("taps", 2, _MAX_TAPS, 62),
             cutoff=read.real("cutoff", 1e-3, 0.999, 0.142),
             beta=read.real("beta", 0.0, 100.0, 9.0),
+            notes=notes_from_json(plain),
         )
 
 

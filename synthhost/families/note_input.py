@@ -157,6 +157,13 @@ def lay_notes(graph: GraphBuilder, shape: NoteInput, layers: Mapping[str, AnyLay
     return graph.join("waves", Concat(), *waves), graph.add("told", layers["notes.told"], stream)
 
 
+def lay_noise(graph: GraphBuilder, shape: NoteInput) -> Stream:
+    """Lay white noise, a row a sample, as every frame says where in it it begins."""
+    own = graph.add("placed", Channels(0, OSCILLATOR_CHANNELS, of=shape.notes.bands), graph.input)
+    told = graph.add("noise_levels", FixedLevels((0.0,), (1.0,)), own)
+    return graph.add("noise", Oscillators(shape.sample_rate, shape.hop_samples, 1, 1), told)
+
+
 def lay_note_rows(graph: GraphBuilder, shape: NoteInput, layers: Mapping[str, AnyLayer]) -> Stream:
     """Lay what is made of frames: one row a sample, what a frame tells held as long as it lasts."""
     waves, told = lay_notes(graph, shape, layers)

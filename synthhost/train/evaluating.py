@@ -13,6 +13,7 @@ from synthhost.schema.recipe import Recipe
 from synthhost.train.diffusion_evaluation import evaluate_diffusion
 from synthhost.train.drums_evaluation import evaluate_drums
 from synthhost.train.evaluation import Evaluation, Scope
+from synthhost.train.generator_evaluation import evaluate_generator
 from synthhost.train.notes_evaluation import evaluate_notes
 from synthhost.train.texture_evaluation import evaluate_texture
 from synthhost.train.voice_evaluation import evaluate_voice
@@ -26,6 +27,7 @@ EVALUATIONS: Mapping[str, Evaluate] = MappingProxyType(
     {
         "diffusion": evaluate_diffusion,
         "drums": evaluate_drums,
+        "generator": evaluate_generator,
         "notes": evaluate_notes,
         "texture": evaluate_texture,
         "voice": evaluate_voice,

@@ -124,7 +124,7 @@ def resume(task: Task, recipe: Recipe, place: Place) -> int:
         return 0
     try:
         state: dict[str, Any] = torch.load(path, map_location=place.device, weights_only=True)
-        known, done = state["recipe"], int(state["done"])
+        known, done = Recipe.from_json(state["recipe"], str(path)).as_json(), int(state["done"])
     except Exception as error:  # torch raises nearly anything for bytes that are no state
         raise TrainingError(
             f"{path}: is no state of a training ({type(error).__name__}). Remove it to begin anew."

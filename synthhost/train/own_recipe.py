@@ -12,6 +12,7 @@ from synthhost.schema.recipe import Recipe
 from synthhost.train.own_sounds import own_notes, sounds_in
 
 _SHORTER, _SLOWER = 10, 0.3  # of a whole training's steps, and of its rate
+_OF_NOTES = ("diffusion", "generator", "notes", "voice")  # tasks
 _READ_AT_HZ = 16000  # where only keys are wanted
 
 
@@ -37,7 +38,7 @@ def own_recipe(base: Recipe, model: Path, folder: Path) -> Recipe:
         material = {**base.material, "source": str(folder)}
     elif base.task == "drums":
         material = {**base.material, "folder": str(folder)}
-    elif base.task in ("notes", "voice"):
+    elif base.task in _OF_NOTES:
         material = {**base.material, "folder": str(folder), "timbres": _timbres(folder)}
     else:
         raise ConfigError(f"{base.name}: nothing is learned from a folder for the task {base.task!r}.")

@@ -11,17 +11,19 @@ _FLOOR = 1e-4
 _HEARD = 3e-4  # of full scale
 
 
-def multi_resolution_loss(made: Tensor, wanted: Tensor, fft_sizes: tuple[int, ...]) -> Tensor:
+def multi_resolution_loss(
+    made: Tensor, wanted: Tensor, fft_sizes: tuple[int, ...], quietest: float = _FLOOR
+) -> Tensor:
     """Return the mean over windows of linear and log magnitude differences, both `[batch, samples]`.
 
-    As in Yamamoto, Song, Kim 2020, with the linear part as a plain mean: its ratio to the sound's own norm
-    grows without bounds in silence.
+    As in Yamamoto, Song, Kim 2020, with the linear part as a plain mean over the sound's own, and `quietest`:
+    a ratio to its norm grows without bounds in silence.
     """
     total = made.new_zeros(())
     for size in fft_sizes:
         window = torch.hann_window(size, device=made.device, dtype=made.dtype)
         first, second = (_magnitudes(sound, size, window) for sound in (made, wanted))
-        scale = second.mean(dim=(1, 2), keepdim=True) + _FLOOR
+        scale = second.mean(dim=(1, 2), keepdim=True) + quietest
         linear = ((first - second).abs() / scale).mean()
         logarithmic = (torch.log(first + _FLOOR) - torch.log(second + _FLOOR)).abs().mean()
         total = total + linear + logarithmic

@@ -13,6 +13,7 @@ from synthhost.library.finding import find_model
 from synthhost.schema.recipe import Recipe
 from synthhost.train.diffusion_task import DiffusionTask
 from synthhost.train.drums_task import DrumsTask
+from synthhost.train.generator_task import GeneratorTask
 from synthhost.train.notes_task import NotesTask
 from synthhost.train.task import Task
 from synthhost.train.texture_task import TextureTask
@@ -25,6 +26,7 @@ TASKS: Mapping[str, MakeTask] = MappingProxyType(
     {
         "diffusion": DiffusionTask,
         "drums": DrumsTask,
+        "generator": GeneratorTask,
         "notes": NotesTask,
         "texture": TextureTask,
         "voice": VoiceTask,

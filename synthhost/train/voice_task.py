@@ -176,8 +176,8 @@ class VoiceTask(NoteTask):
         return {"ids": ids, "heard": np.concatenate((np.array(first)[:, None], ids[:, :-1]), 1)}
 
     def _strayed(self, heard: NDArray[Any], rng: np.random.Generator) -> NDArray[np.int64]:
-        """Return ids with noise on them, of a level drawn anew for every crop."""
-        levels = self._astray * np.abs(rng.standard_normal((heard.shape[0], 1)))
+        """Return ids with noise on them, of a level drawn for every crop: in some there is nothing else."""
+        levels = self._astray * np.exp(rng.standard_normal((heard.shape[0], 1)))
         moved = heard + np.rint(levels * rng.standard_normal(heard.shape)).astype(np.int64)
         return np.asarray(np.clip(moved, 0, self.hyper.out_channels - 1), np.int64)
 

@@ -1,0 +1,166 @@
+"""Generators that play notes: exact in any chunking, native as torch, with nothing ahead."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from synthhost.backends.torch_runner import TorchRunner
+from synthhost.checkpoints.layout import ReadModel
+from synthhost.checkpoints.model_folder import Origin
+from synthhost.checkpoints.package import Package, manifest_for
+from synthhost.core.draws import SeededDraws
+from synthhost.core.errors import ConfigError
+from synthhost.core.note_frames import PITCH_FROM_HZ, PITCH_HZ, measuring_frames
+from synthhost.core.seams import Runner
+from synthhost.families.hifigan_hyper import HifiganHyper
+from synthhost.families.melgan_hyper import MelganHyper
+from synthhost.families.note_input import NoteInput
+from synthhost.families.registry import family
+from synthhost.library.disturbance import look_ahead_by_disturbance
+from synthhost.library.model import Model, model_from
+from synthhost.native.compiled import why_missing
+
+RATE, HOP = 16000, 24
+NOTES: dict[str, Any] = {
+    "sample_rate": RATE,
+    "hop_samples": HOP,
+    "dimensions": 2,
+    "release_s": 0.1,
+    "lowest": 40.0,
+    "highest": 80.0,
+    "voices": 2,
+    "harmonics": 9,
+    "hidden": 11,
+    "width": 6,
+    "settled_s": 1.0,
+}
+BANDS = NoteInput.from_json(NOTES).notes.bands
+SHAPES: dict[str, dict[str, Any]] = {
+    "melgan": {
+        "bands": BANDS,
+        "channels": 16,
+        "upsample_scales": [4, 3, 2],
+        "stacks": 2,
+        "causal": True,
+        "edge": "zeros",
+        "notes": NOTES,
+    },
+    "hifigan": {
+        "bands": BANDS,
+        "resblock": "2",
+        "upsample_rates": [4, 6],
+        "upsample_kernel_sizes": [8, 12],
+        "upsample_initial_channel": 16,
+        "resblock_kernel_sizes": [3, 5],
+        "resblock_dilation_sizes": [[1, 3], [1, 2]],
+        "causal": True,
+        "notes": NOTES,
+    },
+}
+KINDS = list(SHAPES)
+
+
+@cache
+def package(kind: str) -> Package:
+    own = family(kind)
+    parsed = own.hyper_from_json(SHAPES[kind])
+    torch.manual_seed(3)
+    tensors = {
+        name: torch.randn(shape) / np.sqrt(np.prod(shape[1:]))
+        for name, shape in own.tensor_names(parsed).items()
+    }
+    read = ReadModel("test", kind, parsed.as_json(), None, tensors, RATE)
+    return Package(manifest_for(read, Origin("small", "CC0", "test"), "0" * 64), tensors)
+
+
+@cache
+def model(kind: str) -> Model:
+    return model_from(package(kind))
+
+
+@cache
+def runner(kind: str, native: bool) -> Runner:
+    spec, playable = model(kind).spec, model(kind).playable
+    if not native:
+        return TorchRunner(spec, playable)
+    return import_module("synthhost.backends.native_runner").NativeRunner(spec, playable)
+
+
+def frames_of(count: int) -> np.ndarray:
+    return measuring_frames(NoteInput.from_json(NOTES).notes, RATE, HOP, count)
+
+
+def streamed(of: Runner, frames: np.ndarray, cuts: list[int]) -> np.ndarray:
+    state, sounds = of.new_state(1, SeededDraws.of(1)), []
+    for piece in np.split(frames, np.cumsum(cuts), axis=1):
+        out = np.empty((1, (piece.shape[1] + 1) * HOP), np.float32)
+        sounds.append(out[0, : of.step(np.ascontiguousarray(piece[None]), state, out)])
+    return np.concatenate(sounds)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pieces_are_the_whole_and_the_offline_pass(kind: str) -> None:
+    frames = frames_of(40)
+    whole = streamed(runner(kind, False), frames, [])
+    assert whole.shape == (40 * HOP,)
+    with torch.inference_mode():
+        playable: Any = model(kind).playable
+        offline = playable(torch.from_numpy(frames)[None])[0, 0].numpy()
+    bound = 2e-5 * np.abs(whole).max()
+    np.testing.assert_allclose(streamed(runner(kind, False), frames, [1, 0, 7, 3]), whole, atol=bound)
+    np.testing.assert_allclose(offline, whole, atol=bound)
+
+
+@pytest.mark.skipif(bool(why_missing()), reason=f"native code: {why_missing()}")
+@pytest.mark.parametrize("kind", KINDS)
+def test_native_is_torch_and_any_chunking_gives_the_same_bits(kind: str) -> None:
+    frames = frames_of(40)
+    native = streamed(runner(kind, True), frames, [])
+    wanted = streamed(runner(kind, False), frames, [])
+    assert np.abs(native - wanted).max() < 1e-5 * np.abs(wanted).max()
+    for cuts in ([1, 1, 1], [5, 20], [0, 13]):
+        assert np.array_equal(streamed(runner(kind, True), frames, cuts), native)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_looked_ahead_for(kind: str) -> None:
+    assert model(kind).spec.look_ahead_samples == look_ahead_by_disturbance(model(kind)) == 0
+    assert model(kind).spec.notes == NoteInput.from_json(NOTES).notes
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_excitation_of_a_frame_is_heard_in_it_and_not_before(kind: str) -> None:
+    frames = frames_of(30)
+    bent = frames.copy()
+    bent[PITCH_HZ, 20] *= 1.1
+    bent[PITCH_FROM_HZ, 20] *= 1.1
+    plain, other = (streamed(runner(kind, False), one, []) for one in (frames, bent))
+    differing = np.flatnonzero(np.abs(plain - other) > 1e-7)
+    assert 20 * HOP <= differing[0] < 21 * HOP
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_shapes_are_read_back_as_written(kind: str) -> None:
+    parsed: Any = family(kind).hyper_from_json(SHAPES[kind])
+    assert family(kind).hyper_from_json(parsed.as_json()) == parsed
+    plain: Any = family(kind).hyper_from_json(
+        {key: value for key, value in SHAPES[kind].items() if key != "notes"}
+    )
+    assert "notes" not in plain.as_json()
+
+
+def test_what_cannot_play_notes_is_refused() -> None:
+    with pytest.raises(ConfigError, match="MelGAN notes: are played by causal networks"):
+        MelganHyper.from_json({**SHAPES["melgan"], "causal": False})
+    with pytest.raises(ConfigError, match="HiFi-GAN notes: are played by causal networks"):
+        HifiganHyper.from_json({**SHAPES["hifigan"], "statistics": True})
+    with pytest.raises(ConfigError, match="MelGAN notes: have frames of"):
+        MelganHyper.from_json({**SHAPES["melgan"], "upsample_scales": [4, 3, 4]})
+    with pytest.raises(ConfigError, match="tail_frames: notes end by themselves"):
+        _ = model("melgan").with_options(tail_frames=3).playable
