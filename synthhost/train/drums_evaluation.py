@@ -13,6 +13,7 @@ from synthhost.library.shelves import load_model
 from synthhost.schema.recipe import Recipe
 from synthhost.train.drum_material import DrumMaterial, drum_hits
 from synthhost.train.drums_measures import DrumsMeasures, measure_drums
+from synthhost.train.drums_task import played_classes
 from synthhost.train.evaluation import Evaluation, Scope
 
 
@@ -22,7 +23,8 @@ def evaluate_drums(
     """Measure a model of drums by a classifier of recorded hits, and by the recordings nearest to its own."""
     model = load_model(folder)
     classes, material = model.spec.classes, DrumMaterial.from_json(recipe.material)
-    if tuple(classes) != material.classes:
+    played = played_classes(recipe)
+    if tuple(classes) != tuple(name for _, name in played):
         raise ConfigError(f"{folder}: makes {', '.join(classes) or 'no kinds of hits'}; its recipe differs.")
     rate, frames = model.spec.sample_rate, model.spec.clip_frames
     samples = frames * model.spec.hop_samples
@@ -35,7 +37,7 @@ def evaluate_drums(
         return np.stack([model.render(latent=vector)[:samples] for vector in vectors])
 
     say("listening to its hits ...")
-    measured = measure_drums(render, latent, hits, classes, rate)
+    measured = measure_drums(render, latent, hits, played, rate)
     return Evaluation(recipe.name, tuple(_figures(measured, hits.held_out)), tuple(measured.failures()))
 
 

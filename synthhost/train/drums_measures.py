@@ -70,26 +70,42 @@ class DrumsMeasures:
 
 
 def measure_drums(
-    render: Render, latent: int, hits: Hits, classes: Sequence[str], sample_rate: int, seed: int = 0
+    render: Render,
+    latent: int,
+    hits: Hits,
+    played: Sequence[tuple[int, str]],
+    sample_rate: int,
+    seed: int = 0,
 ) -> DrumsMeasures:
-    """Measure a model of drums on places drawn by chance, beside recordings that it has not learned from."""
+    """Measure a model of drums on places drawn by chance, beside recordings that it has not learned from.
+
+    Args:
+        render: The model.
+        latent: Dimensions of a place.
+        hits: Recorded, of the kinds that it plays and perhaps of others that hits can be taken for.
+        played: The kinds that it plays, in its order: which of the recorded kinds, and its name.
+        sample_rate: In Hz.
+        seed: Of all chance.
+    """
     rng = np.random.default_rng(seed)
-    kinds = np.repeat(np.arange(len(classes)), _OF_A_KIND)
-    made = render(rng.standard_normal((kinds.shape[0], latent)).astype(np.float32), kinds)
+    drawn = np.repeat(np.arange(len(played)), _OF_A_KIND)
+    made = render(rng.standard_normal((drawn.shape[0], latent)).astype(np.float32), drawn)
+    kinds = np.array([kind for kind, _ in played])[drawn]
     learned, held_out = hits.sounds[~hits.held_out], hits.sounds[hits.held_out]
-    judges = [_Judge(learned, hits.kinds[~hits.held_out], len(classes), seed + n) for n in range(_JUDGES)]
+    count = max(int(hits.kinds.max()), *(kind for kind, _ in played)) + 1
+    judges = [_Judge(learned, hits.kinds[~hits.held_out], count, seed + n) for n in range(_JUDGES)]
     right = _judged(judges, made) == kinds
     real = _judged(judges, held_out) == hits.kinds[hits.held_out]
     looks = {name: _looks(sounds) for name, sounds in (("made", made), ("in", learned), ("out", held_out))}
     nearest, real_nearest = (_nearest(looks[name], looks["in"]) for name in ("made", "out"))
-    apart = [_distances(looks["made"][kinds == kind][:20]) for kind in range(len(classes))]
+    apart = [_distances(looks["made"][kinds == kind][:20]) for kind, _ in played]
     levels = np.abs(made)
     peaks = levels.max(1)
     onsets = (levels > 0.1 * peaks[:, None]).argmax(1) * (1000.0 / sample_rate)
     tails = levels[:, -_TAIL_SAMPLES:].max(1) / np.maximum(peaks, 1e-9)
     return DrumsMeasures(
         float(right.mean()),
-        {name: float(right[kinds == kind].mean()) for kind, name in enumerate(classes)},
+        {name: float(right[kinds == kind].mean()) for kind, name in played},
         float(real.mean()),
         float(np.median(nearest)),
         float(np.median(real_nearest)),

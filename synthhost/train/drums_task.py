@@ -7,6 +7,7 @@ of a game against critics, which would learn a small material by heart.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,7 @@ class DrumsTask:
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"hyper, settings: {type(error).__name__}: {error}.") from error
         self._hyper = WaveganHyper.from_json({**plain, "prior": "normal", "classes": classes})
+        self._played = played_classes(recipe)
         self._latent = self._hyper.latent - len(classes)
         samples = self._hyper.positions * self._hyper.hop_samples
         self.hits: Hits = drum_hits(self.material, self._rate, samples, cache, say)
@@ -181,7 +183,8 @@ class DrumsTask:
     def model(self) -> ReadModel:
         """Return the generator, so that a normal vector lies where hits of its kind do.
 
-        The first layer is linear, so where the kinds' hits lie is folded into it.
+        The first layer is linear, so where the kinds' hits lie is folded into it, and kinds that are only
+        learned beside the others are left out of it.
         """
         layers = wavegan.named_layers(self.networks["generator"])  # type: ignore[arg-type]
         tensors = {
@@ -193,8 +196,11 @@ class DrumsTask:
         middles, spread_out = self._where()
         weight = tensors[f"{first}.weight"]
         of_place, of_kind = weight[..., : self._latent], weight[..., self._latent :]
-        tensors[f"{first}.weight"] = torch.cat((of_place @ spread_out, of_kind + of_place @ middles.T), 2)
-        return ReadModel("synthhost", "wavegan", self._hyper.as_json(), None, tensors, self._rate)
+        of_kind = (of_kind + of_place @ middles.T)[..., [kind for kind, _ in self._played]]
+        tensors[f"{first}.weight"] = torch.cat((of_place @ spread_out, of_kind), 2)
+        names = tuple(name for _, name in self._played)
+        hyper = dataclasses.replace(self._hyper, latent=self._latent + len(names), classes=names)
+        return ReadModel("synthhost", "wavegan", hyper.as_json(), None, tensors, self._rate)
 
     def _where(self) -> tuple[Tensor, Tensor]:
         """Return the middles of the kinds' hits, `[kinds, latent]`, and how hits spread about them.
@@ -235,6 +241,21 @@ class DrumsTask:
             hit = np.interp(places, np.arange(size), hit, right=0.0)
         peak = float(np.abs(hit).max())
         return np.asarray(hit / max(peak, 1e-6) * 0.9, dtype=np.float32)
+
+
+def played_classes(recipe: Recipe) -> list[tuple[int, str]]:
+    """Return the kinds that a model of a recipe plays, each with its place among those that it learns.
+
+    The setting `unplayed` names the others.
+
+    Raises:
+        ConfigError: It names something else, or all of them.
+    """
+    classes = DrumMaterial.from_json(recipe.material).classes
+    unplayed = recipe.settings.get("unplayed", [])
+    if not isinstance(unplayed, list) or not set(unplayed) < set(classes):
+        raise ConfigError(f"settings: unplayed: must be a list of some of {', '.join(classes)}, not of all.")
+    return [(kind, name) for kind, name in enumerate(classes) if name not in unplayed]
 
 
 def _drift(sound: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 from synthhost.checkpoints.names import slug
 from synthhost.core.errors import ConfigError
 from synthhost.schema.recipe import Recipe
+from synthhost.train.drums_task import played_classes
 from synthhost.train.own_sounds import own_notes, sounds_in
 
 _SHORTER, _SLOWER = 10, 0.3  # of a whole training's steps, and of its rate
@@ -37,7 +38,8 @@ def own_recipe(base: Recipe, model: Path, folder: Path) -> Recipe:
     if base.task == "texture":
         material = {**base.material, "source": str(folder)}
     elif base.task == "drums":
-        material = {**base.material, "folder": str(folder)}
+        played = [name for _, name in played_classes(base)]
+        material = {**base.material, "folder": str(folder), "classes": played}
     elif base.task in _OF_NOTES:
         material = {**base.material, "folder": str(folder), "timbres": _timbres(folder)}
     else:
@@ -50,6 +52,7 @@ def own_recipe(base: Recipe, model: Path, folder: Path) -> Recipe:
             "licence": "yours to say: it was learned from your own sounds too",
             "begins_from": str(model),
             "material": material,
+            "settings": {key: value for key, value in base.settings.items() if key != "unplayed"},
             "steps": max(base.steps // _SHORTER, 1),
             "learning_rate": base.learning_rate * _SLOWER,
             "save_steps": max(base.save_steps // _SHORTER, 1),

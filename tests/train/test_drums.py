@@ -142,6 +142,29 @@ def test_each_kind_learns_its_own_and_the_model_plays_clips(tmp_path: Path) -> N
     assert middles[1] > 1.5 * middles[0]
 
 
+@pytest.mark.usefixtures("material")
+def test_kinds_that_are_not_played_are_left_out_of_the_model(tmp_path: Path) -> None:
+    plain, rest = Recipe.from_json(PLAIN, "test"), {"settings": {"unplayed": ["kick"]}}
+    whole = DrumsTask(plain, "cpu", tmp_path / "cache").model()
+    part = DrumsTask(Recipe.from_json({**PLAIN, **rest}, "test"), "cpu", tmp_path / "cache").model()
+    models = []
+    for name, read in (("whole", whole), ("part", part)):
+        folder = save_package(read, Origin(name, "CC0-1.0", "made up"), tmp_path / name)
+        models.append(load_model(folder))
+    assert [one.spec.classes for one in models] == [("kick", "closed-hat"), ("closed-hat",)]
+    place = [0.3, -0.8, 0.5]
+    np.testing.assert_allclose(
+        models[1].render(latent=[*place, 1.0]), models[0].render(latent=[*place, 0.0, 1.0]), atol=1e-6
+    )
+    for wrong in (["gong"], ["kick", "closed-hat"], "kick"):
+        with pytest.raises(ConfigError, match="settings: unplayed: must be a list of some of kick, closed"):
+            DrumsTask(
+                Recipe.from_json({**PLAIN, "settings": {"unplayed": wrong}}, "test"),
+                "cpu",
+                tmp_path / "cache",
+            )
+
+
 def test_a_players_folder_may_lack_kinds_and_not_all_of_them(tmp_path: Path) -> None:
     folder, cache = tmp_path / "mine", tmp_path / "cache"
     (folder / "kick").mkdir(parents=True)

@@ -44,7 +44,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def measured(hits: Hits, render: Callable[..., Sounds]) -> DrumsMeasures:
-    return measure_drums(render, LATENT, hits, CLASSES, RATE)
+    return measure_drums(render, LATENT, hits, list(enumerate(CLASSES)), RATE)
 
 
 def learned(hits: Hits, _: Any, kinds: NDArray[np.int64]) -> Sounds:

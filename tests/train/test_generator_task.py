@@ -12,14 +12,18 @@ import torch
 
 from synthhost.checkpoints.model_folder import Origin
 from synthhost.checkpoints.package import save_package
+from synthhost.core.arrays import Audio, Features
 from synthhost.core.errors import CheckpointError, ConfigError
 from synthhost.core.note_frames import key_hz, measuring_frames
 from synthhost.families.excited import Excited
+from synthhost.families.note_input import NoteInput
 from synthhost.library.shelves import load_model
 from synthhost.schema.recipe import Recipe
 from synthhost.train import tracked_notes
+from synthhost.train.generator_evaluation import steady_comb_db
 from synthhost.train.generator_task import GeneratorTask, begin_smoothly
-from synthhost.train.notes_material import Note
+from synthhost.train.notes_material import Note, NoteMaterial
+from synthhost.train.notes_measures import Instrument
 from synthhost.train.notes_task import TIMBRES_NAME
 
 RATE, HOP = 8000, 16
@@ -146,3 +150,24 @@ def test_what_cannot_learn_is_refused(tmp_path: Path) -> None:
     other = GeneratorTask(recipe({**MELGAN, "channels": 32}), "cpu", tmp_path)
     with pytest.raises(CheckpointError, match="another shape"):
         other.begin_from(GeneratorTask(recipe(MELGAN), "cpu", tmp_path).model().tensors)
+
+
+def test_a_tone_at_the_frame_rate_is_heard() -> None:
+    spec = NoteInput.from_json({**NOTES, "lowest": 57.0, "highest": 65.0}).notes
+    hum = 0.0
+
+    def render(frames: Features) -> Audio:
+        times = np.arange(frames.shape[1] * HOP) / RATE
+        noise = np.random.default_rng(0).standard_normal(times.shape[0])
+        return np.asarray(
+            0.3 * np.sin(2.0 * np.pi * 251.0 * times)
+            + 1e-3 * noise
+            + hum * np.sin(2.0 * np.pi * (RATE / HOP) * times),
+            np.float32,
+        )
+
+    played = Instrument(spec, RATE, HOP, render, None, {"saw": np.zeros(2, np.float32)})
+    material = NoteMaterial.from_json(MATERIAL)
+    assert abs(steady_comb_db(played, material)) < 2.0
+    hum = 0.01
+    assert steady_comb_db(played, material) > 10.0
