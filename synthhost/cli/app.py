@@ -34,6 +34,7 @@ COMMANDS = (
     Entry("train", "train_cmd", "Train a model by its recipe; interrupted, it goes on from where it was."),
     Entry("evaluate", "evaluate_cmd", "Measure trained models on material they have not learned from."),
     Entry("compare", "compare_cmd", "Play one sound through several models, side by side."),
+    Entry("listen", "listen_cmd", "Measure and draw sound files: clipping, clicks, silence, pitch, humming."),
     Entry("presets", "presets_cmd", "Presets and sets: list, show, check.", is_group=True),
     Entry("devices", "devices_cmd", "List the audio outputs."),
     Entry("osc", "osc_cmd", "Talk OSC to a running host.", is_group=True),
