@@ -31,6 +31,7 @@ from synthhost.streaming.sequence import Sequence
 from synthhost.streaming.stretch import OverBands
 from synthhost.streaming.timing import hop_samples
 from synthhost.streaming.transposed import ConvTranspose
+from synthhost.streaming.turns import Turns
 from synthhost.streaming.window import Window
 
 _MOST_TERMS = 8  # of a native sum
@@ -324,6 +325,13 @@ def _(block: Oscillators, x: Value, to: Lowering) -> Value:
         lengths=block.lengths,
         middles=block.middles_hz,
     )
+
+
+@lower.register
+def _(block: Turns, x: Value, to: Lowering) -> Value:
+    numbers = {"lowest_hz": block.lowest_hz, "highest_hz": block.highest_hz}
+    size = {"sample_rate": block.sample_rate, "hop": block.hop_samples}
+    return to.add(ops.TurnsOp, block.out_channels or 0, x, **size, **numbers)
 
 
 @lower.register

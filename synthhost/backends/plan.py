@@ -234,6 +234,10 @@ class _Emission:
         self.native.oscillators(x, made, *numbers, op.noise, list(op.lengths), list(op.middles))
 
     @_emit.register
+    def _(self, op: ops.TurnsOp) -> None:
+        self.native.turns(*self._one(op), op.sample_rate, op.hop, op.lowest_hz, op.highest_hz)
+
+    @_emit.register
     def _(self, op: ops.NoiseOp) -> None:
         pace, made = self._one(op)
         self.native.noise(pace, made, op.row)

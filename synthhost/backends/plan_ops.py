@@ -220,6 +220,16 @@ class OscillatorsOp(Op):
 
 
 @dataclass(eq=False, slots=True)
+class TurnsOp(Op):
+    """Pitches into the frames that oscillators follow."""
+
+    sample_rate: int
+    hop: int
+    lowest_hz: float
+    highest_hz: float
+
+
+@dataclass(eq=False, slots=True)
 class NoiseOp(Op):
     """Noise beside the input, from a row of what a run is given."""
 

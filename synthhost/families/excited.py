@@ -7,18 +7,61 @@ everything looks back only, so nothing is waited for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
+from synthhost.core.note_frames import OSCILLATOR_CHANNELS
 from synthhost.families.named_layers import NamedLayers, looking_back
 from synthhost.families.note_input import WAVES, NoteInput, lay_noise, lay_notes, note_layers
 from synthhost.streaming import sequence
 from synthhost.streaming.block import AnyBlock, Block
+from synthhost.streaming.channels import Channels
 from synthhost.streaming.graph import Add, Concat, Graph, GraphBuilder, Stream
 from synthhost.streaming.interpolation import Decimate
 from synthhost.streaming.layer import AnyLayer, WeightedBlock
 
+SOURCES = WAVES + 1
+"""Channels of an excitation: sine, sawtooth and noise."""
+
 _CHANNELS = 8  # of an excitation that was thinned out
 _KERNEL = 3  # of what takes it into a stage
+
+
+class ExcitedInput(Protocol):
+    """What a generator and its excitation are made of."""
+
+    @property
+    def width(self) -> int:
+        """Channels that the generator is told, a row a frame."""
+
+    @property
+    def bands(self) -> int:
+        """Channels of a frame."""
+
+    def layers(self) -> dict[str, AnyLayer]:
+        """Return the layers that have weights, by name, with fresh ones."""
+
+    def lay(self, graph: GraphBuilder, layers: Mapping[str, AnyLayer]) -> tuple[Stream, Stream]:
+        """Lay what is made of frames; return `SOURCES` channels a sample, and what is told, a row a frame."""
+
+
+class HeardNotes:
+    """Notes: a sine, a sawtooth and noise at the pitch that their frames say."""
+
+    def __init__(self, notes: NoteInput) -> None:
+        self._notes = notes
+        self.width, self.bands = notes.width, notes.notes.bands
+
+    def layers(self) -> dict[str, AnyLayer]:
+        """Return the layers that have weights, by name, with fresh ones."""
+        return dict(note_layers(self._notes))
+
+    def lay(self, graph: GraphBuilder, layers: Mapping[str, AnyLayer]) -> tuple[Stream, Stream]:
+        """Lay what is made of frames; return `SOURCES` channels a sample, and what is told, a row a frame."""
+        waves, stream = lay_notes(graph, self._notes, layers)
+        own = graph.add("placed", Channels(0, OSCILLATOR_CHANNELS, of=self.bands), graph.input)
+        rate, hop = self._notes.sample_rate, self._notes.hop_samples
+        return graph.join("sources", Concat(), waves, lay_noise(graph, own, rate, hop)), stream
 
 
 class Excited(NamedLayers):
@@ -30,7 +73,7 @@ class Excited(NamedLayers):
 
     def __init__(
         self,
-        notes: NoteInput,
+        heard: ExcitedInput,
         generator: sequence.Sequence,
         named: Iterable[tuple[str, AnyBlock]],
         rates: Sequence[int],
@@ -39,24 +82,22 @@ class Excited(NamedLayers):
         """Put an excitation beside a generator.
 
         Args:
-            notes: What is made of frames.
-            generator: That takes `notes.width` channels; its stages are named `stage_0` and so on, and each
+            heard: What is made of frames.
+            generator: That takes `heard.width` channels; its stages are named `stage_0` and so on, and each
                 holds a layer `up`.
             named: The generator's layers that carry weights.
             rates: By which each stage raises the rate.
             widths: Channels of each stage.
         """
         own = {name: layer for name, layer in named if isinstance(layer, WeightedBlock)}
-        super().__init__({**note_layers(notes), **own, **_source_layers(rates, widths)})
-        self._notes, self._rates = notes, tuple(rates)
+        super().__init__({**heard.layers(), **own, **_source_layers(rates, widths)})
+        self._heard, self._rates = heard, tuple(rates)
         self.graph = self._laid(generator)
 
     def _laid(self, generator: sequence.Sequence) -> Graph:
-        graph = GraphBuilder(self._notes.notes.bands)
-        waves, stream = lay_notes(graph, self._notes, self.layers)
-        thinned = self._lay_thinned(
-            graph, graph.join("sources", Concat(), waves, lay_noise(graph, self._notes))
-        )
+        graph = GraphBuilder(self._heard.bands)
+        excitation, stream = self._heard.lay(graph, self.layers)
+        thinned = self._lay_thinned(graph, excitation)
         for name, part in generator.named_children():
             if name.startswith("stage_"):
                 assert isinstance(part, sequence.Sequence)
@@ -89,7 +130,7 @@ class Excited(NamedLayers):
 
 def _source_layers(rates: Sequence[int], widths: Sequence[int]) -> dict[str, AnyLayer]:
     layers: dict[str, AnyLayer] = {}
-    channels = WAVES + 1
+    channels = SOURCES
     for stage in range(len(rates) - 1, -1, -1):
         layers[f"sources.{stage}.heard"] = looking_back(channels, widths[stage], _KERNEL)
         if stage:

@@ -4,8 +4,8 @@ conv_pre, then per stage an upsampling by transposed convolution and the mean of
 branches, then conv_post and tanh. Zero edges throughout. Names follow the published implementation.
 
 The causal form is that of kan-bayashi/ParallelWaveGAN: convolutions see the past alone and transposed ones
-stand a frame later, the first frame doubled. A network that plays notes is of that form, beside an
-excitation.
+stand a frame later, the first frame doubled. A network that plays notes, or follows a pitch in mel frames, is
+of that form, beside an excitation.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from torch import Tensor
 
 from synthhost.core.note_frames import NoteSpec
 from synthhost.core.options import INT8, OptionValue, precision_option
-from synthhost.families.excited import Excited
+from synthhost.families.excited import Excited, ExcitedInput, HeardNotes
 from synthhost.families.family import Family
 from synthhost.families.hifigan_hyper import HifiganHyper
+from synthhost.families.mel_input import HeardMel
 from synthhost.families.weights import fill
 from synthhost.streaming.block import AnyBlock
 from synthhost.streaming.channels import Standardise
@@ -36,10 +37,15 @@ FINAL_SLOPE = 0.01  # the last activation kept PyTorch's default slope, not the 
 def build(hyper: HifiganHyper) -> Sequence | Excited:
     """Return the generator with fresh random weights, `[bands, frames]` to `[1, samples]`."""
     generator = _generator(hyper)
-    if hyper.notes is None:
+    heard: ExcitedInput
+    if hyper.notes is not None:
+        heard = HeardNotes(hyper.notes)
+    elif hyper.pitch is not None:
+        heard = HeardMel(hyper.pitch)
+    else:
         return generator
     widths = [hyper.stage_channels(stage) for stage in range(len(hyper.upsample_rates))]
-    return Excited(hyper.notes, generator, _own_layers(generator), hyper.upsample_rates, widths)
+    return Excited(heard, generator, _own_layers(generator), hyper.upsample_rates, widths)
 
 
 def _generator(hyper: HifiganHyper) -> Sequence:

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from synthhost.core.errors import ConfigError
 from synthhost.families.hyper_reader import HyperReader
+from synthhost.families.mel_input import MelPitch, check_pitch
 from synthhost.families.note_input import NoteInput, check_frames, notes_from_json
 
 _MAX_CHANNELS = 8192
@@ -43,6 +44,7 @@ class HifiganHyper:
         causal: Whether nothing looks ahead (`use_causal_conv`).
         statistics: Whether frames are standardised first, by tensors of the model.
         notes: What is made of frames of notes; None: it plays none.
+        pitch: How a pitch is followed in mel frames, at which an excitation runs; None: there is none.
 
     Raises:
         ConfigError: The values describe no network that can be built.
@@ -62,6 +64,7 @@ class HifiganHyper:
     causal: bool = False
     statistics: bool = False
     notes: NoteInput | None = None
+    pitch: MelPitch | None = None
 
     def __post_init__(self) -> None:
         if self.resblock not in _DILATIONS_USED:
@@ -74,11 +77,16 @@ class HifiganHyper:
             check_frames("HiFi-GAN", self.notes, self.bands, self.hop_samples)
             if not self.causal or self.statistics:
                 _refuse("notes: are played by causal networks without statistics")
+        if self.pitch is not None:
+            check_pitch("HiFi-GAN", self.pitch, self.bands, self.hop_samples)
+            if not self.causal or self.statistics or self.notes is not None:
+                _refuse("pitch: is followed by causal networks without statistics that play no notes")
 
     @property
     def conditions(self) -> int:
         """Channels that the first convolution takes."""
-        return self.bands if self.notes is None else self.notes.width
+        heard = self.notes or self.pitch
+        return self.bands if heard is None else heard.width
 
     @property
     def hop_samples(self) -> int:
@@ -92,8 +100,9 @@ class HifiganHyper:
     def as_json(self) -> dict[str, Any]:
         """Return a plain mapping that `from_json` reads back."""
         plain = asdict(self)
-        if self.notes is None:
-            del plain["notes"]
+        for heard in ("notes", "pitch"):
+            if plain[heard] is None:
+                del plain[heard]
         plain["resblock_dilation_sizes"] = [list(row) for row in self.resblock_dilation_sizes]
         return {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
 
@@ -129,6 +138,7 @@ class HifiganHyper:
             causal=read.flag("causal", False),
             statistics=read.flag("statistics", False),
             notes=notes_from_json(plain),
+            pitch=MelPitch.from_json(plain["pitch"]) if isinstance(plain.get("pitch"), Mapping) else None,
         )
 
     def _check_stages(self) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor
 from synthhost.core.errors import ConfigError
 from synthhost.core.note_frames import NoteSpec
 from synthhost.core.options import INT8, OptionSpec, OptionValue, precision_option
-from synthhost.families.excited import Excited
+from synthhost.families.excited import Excited, HeardNotes
 from synthhost.families.family import Family
 from synthhost.families.melgan_hyper import MelganHyper
 from synthhost.families.weights import fill
@@ -47,7 +47,7 @@ def build(hyper: MelganHyper) -> Tail | Excited:
     if hyper.notes is None:
         return Tail(generator, 0, hyper.silence)
     widths = [hyper.stage_channels(stage) for stage in range(len(hyper.upsample_scales))]
-    return Excited(hyper.notes, generator, _own_layers(generator), hyper.upsample_scales, widths)
+    return Excited(HeardNotes(hyper.notes), generator, _own_layers(generator), hyper.upsample_scales, widths)
 
 
 def _generator(hyper: MelganHyper) -> Sequence:

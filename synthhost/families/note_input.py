@@ -144,24 +144,29 @@ def note_layers(shape: NoteInput) -> dict[str, Conv]:
 
 def lay_notes(graph: GraphBuilder, shape: NoteInput, layers: Mapping[str, AnyLayer]) -> tuple[Stream, Stream]:
     """Lay what is made of frames; return the excitation, a row a sample, and what is told, a row a frame."""
-    bands, hop = shape.notes.bands, shape.hop_samples
+    bands = shape.notes.bands
     own = graph.add("own", Channels(0, OSCILLATOR_CHANNELS, of=bands), graph.input)
-    waves = []
-    sawtooth = tuple(1.0 / (k + 1) for k in range(shape.harmonics))
-    for name, amplitudes in (("sine", (1.0,)), ("sawtooth", sawtooth)):
-        told = graph.add(f"{name}_levels", FixedLevels(amplitudes, (0.0,)), own)
-        waves.append(graph.add(name, Oscillators(shape.sample_rate, hop, len(amplitudes), 1), told))
+    waves = lay_waves(graph, own, shape.sample_rate, shape.hop_samples, shape.harmonics)
     stream = graph.add("hears", Channels(OSCILLATOR_CHANNELS, bands, of=bands), graph.input)
     stream = graph.add("hidden", layers["notes.hidden"], stream)
     stream = graph.add("rectifier", LeakyReLU(_SLOPE), stream)
-    return graph.join("waves", Concat(), *waves), graph.add("told", layers["notes.told"], stream)
+    return waves, graph.add("told", layers["notes.told"], stream)
 
 
-def lay_noise(graph: GraphBuilder, shape: NoteInput) -> Stream:
-    """Lay white noise, a row a sample, as every frame says where in it it begins."""
-    own = graph.add("placed", Channels(0, OSCILLATOR_CHANNELS, of=shape.notes.bands), graph.input)
+def lay_noise(graph: GraphBuilder, own: Stream, sample_rate: int, hop_samples: int) -> Stream:
+    """Lay white noise, a row a sample, that every frame begins where the oscillators' channels say."""
     told = graph.add("noise_levels", FixedLevels((0.0,), (1.0,)), own)
-    return graph.add("noise", Oscillators(shape.sample_rate, shape.hop_samples, 1, 1), told)
+    return graph.add("noise", Oscillators(sample_rate, hop_samples, 1, 1), told)
+
+
+def lay_waves(graph: GraphBuilder, own: Stream, sample_rate: int, hop_samples: int, harmonics: int) -> Stream:
+    """Lay a sine and a sawtooth, a row a sample, at the pitch that the oscillators' channels say."""
+    waves = []
+    sawtooth = tuple(1.0 / (k + 1) for k in range(harmonics))
+    for name, amplitudes in (("sine", (1.0,)), ("sawtooth", sawtooth)):
+        told = graph.add(f"{name}_levels", FixedLevels(amplitudes, (0.0,)), own)
+        waves.append(graph.add(name, Oscillators(sample_rate, hop_samples, len(amplitudes), 1), told))
+    return graph.join("waves", Concat(), *waves)
 
 
 def lay_note_rows(graph: GraphBuilder, shape: NoteInput, layers: Mapping[str, AnyLayer]) -> Stream:

@@ -156,6 +156,11 @@ class Plan:
     ) -> None:
         """Add harmonics and noise bands that follow frames; noise is `[bands, samples]`."""
 
+    def turns(
+        self, input: int, output: int, sample_rate: float, hop: int, lowest_hz: float, highest_hz: float
+    ) -> None:
+        """Make pitches, octaves above 1 Hz, into the frames that oscillators follow."""
+
     def positions(
         self, input: int, output: int, weight: NDArray[np.float32], bias: NDArray[np.float32]
     ) -> None:

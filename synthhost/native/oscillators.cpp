@@ -4,15 +4,13 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "note_channels.hpp"
 #include "simple_node.hpp"
 #include "simple_nodes.hpp"
 
 namespace synthhost {
 
 namespace {
-
-// Channels of a frame, before the levels: `core/note_frames.py`.
-enum Channel : std::size_t { kCycles, kFraction, kPitchFrom, kPitch, kGain, kTilt, kAir, kStretch, kPlace, kOwn };
 
 constexpr Count kPiece = 256;            // samples computed at a time
 constexpr std::size_t kMostLevels = 640;  // of a frame

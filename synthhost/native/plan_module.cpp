@@ -190,6 +190,12 @@ NB_MODULE(_plan, module) {
                 make_oscillators(plan, x, y, {sample_rate, hop, harmonics}, floats_of(noise), lengths, middles));
           },
           "input"_a, "output"_a, "sample_rate"_a, "hop"_a, "harmonics"_a, "noise"_a, "lengths"_a, "middles"_a)
+      .def(
+          "turns",
+          [](Plan& plan, int x, int y, double sample_rate, Count hop, float lowest_hz, float highest_hz) {
+            plan.add_node(make_turns(plan, x, y, {sample_rate, hop, 0}, lowest_hz, highest_hz));
+          },
+          "input"_a, "output"_a, "sample_rate"_a, "hop"_a, "lowest_hz"_a, "highest_hz"_a)
       .def("noise", [](Plan& plan, int pace, int y, std::size_t row) { plan.add_node(make_noise(pace, y, row)); })
       .def("floats_for", &Plan::floats_for, "output"_a, "frames"_a)
       .def("seal", &Plan::seal, "output"_a, "frames"_a)

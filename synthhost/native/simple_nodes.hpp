@@ -83,6 +83,10 @@ std::unique_ptr<Node> make_oscillators(const Plan& plan, int input, int output, 
                                        std::vector<float> noise, std::vector<Count> lengths,
                                        std::vector<float> middles);
 
+// Pitches, octaves above 1 Hz, into the frames that oscillators follow: where cycles stand goes on and on.
+std::unique_ptr<Node> make_turns(const Plan& plan, int input, int output, OscillatorShape shape, float lowest_hz,
+                                 float highest_hz);
+
 // Noise of one channel beside a stream, from row `row` of what a run is given.
 std::unique_ptr<Node> make_noise(int pace, int output, std::size_t row);
 
