@@ -91,14 +91,16 @@ class Excited(NamedLayers):
         """
         own = {name: layer for name, layer in named if isinstance(layer, WeightedBlock)}
         super().__init__({**heard.layers(), **own, **_source_layers(rates, widths)})
-        self._heard, self._rates = heard, tuple(rates)
-        self.graph = self._laid(generator)
+        self._generator = [generator]  # in a list: its layers are registered already
+        self._rates = tuple(rates)
+        self.graph = self.laid(heard)
 
-    def _laid(self, generator: sequence.Sequence) -> Graph:
-        graph = GraphBuilder(self._heard.bands)
-        excitation, stream = self._heard.lay(graph, self.layers)
+    def laid(self, heard: ExcitedInput) -> Graph:
+        """Return a graph of the generator beside what another input makes with the same layers."""
+        graph = GraphBuilder(heard.bands)
+        excitation, stream = heard.lay(graph, self.layers)
         thinned = self._lay_thinned(graph, excitation)
-        for name, part in generator.named_children():
+        for name, part in self._generator[0].named_children():
             if name.startswith("stage_"):
                 assert isinstance(part, sequence.Sequence)
                 stage = int(name.removeprefix("stage_"))

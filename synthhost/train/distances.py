@@ -12,6 +12,9 @@ from synthhost.core.errors import TrainingError
 from synthhost.core.specs import MelSpec
 from synthhost.features.mel import mel_spectrogram
 
+FRAME_S = 0.016
+"""Between the frames in which pitch is tracked; the first lies at a sound's begin."""
+
 FFT_SIZES = (256, 512, 1024, 2048, 4096)
 _FLOOR = 1e-4  # of full scale: what lies below is not told apart
 _SURE = 0.8  # confidence from which on a frame counts as pitched

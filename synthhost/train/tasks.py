@@ -17,6 +17,7 @@ from synthhost.train.generator_task import GeneratorTask
 from synthhost.train.notes_task import NotesTask
 from synthhost.train.task import Task
 from synthhost.train.texture_task import TextureTask
+from synthhost.train.vocoder_task import VocoderTask
 from synthhost.train.voice_task import VoiceTask
 
 MakeTask: TypeAlias = Callable[[Recipe, str, Path, Callable[[str], None]], Task]
@@ -29,6 +30,7 @@ TASKS: Mapping[str, MakeTask] = MappingProxyType(
         "generator": GeneratorTask,
         "notes": NotesTask,
         "texture": TextureTask,
+        "vocoder": VocoderTask,
         "voice": VoiceTask,
     }
 )

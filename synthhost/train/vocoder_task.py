@@ -1,0 +1,270 @@
+"""A mel vocoder with a pitch of its own: it learns to follow the pitch in frames, and to sound at it.
+
+While it learns it is excited at the pitch that a tracker finds in the recording, so the generator never has
+to guess one; the network that follows the pitch learns beside it, from the same frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+
+from synthhost.checkpoints.layout import ReadModel
+from synthhost.core.arrays import Audio
+from synthhost.core.errors import ConfigError, TrainingError
+from synthhost.core.specs import MelSpec
+from synthhost.families import hifigan
+from synthhost.families.excited import Excited
+from synthhost.families.hifigan_hyper import HifiganHyper
+from synthhost.families.mel_input import HeardMel, MelPitch
+from synthhost.features.filter_bank import filter_bank
+from synthhost.schema.recipe import Recipe
+from synthhost.streaming.channels import Channels
+from synthhost.streaming.graph import Graph, GraphBuilder, Stream
+from synthhost.streaming.layer import AnyLayer
+from synthhost.train import spread
+from synthhost.train.draws import rng_of
+from synthhost.train.generator_task import begin_smoothly, receptive_samples
+from synthhost.train.pictures import spectrograms
+from synthhost.train.spoken_and_played import Clips, VocoderMaterial, clips
+from synthhost.train.stft_losses import multi_resolution_loss, octave_loss
+from synthhost.train.task import Batch
+
+MEL = MelSpec("jik876", 22050, 1024, 256, 1024, 80, 0.0, 8000.0, "ln", 1e-5)
+"""The frames of the universal generator."""
+
+FFT_SIZES = (256, 512, 1024, 2048)
+_OCTAVE_SIZES = (1024, 2048)
+_QUIETEST = 2e-3
+_GAINS_DB = (-14.0, 1.5)
+_BEGUN_AT_HZ = 220.0
+_EVALUATED = 24
+_SHOWN_FRAMES = 260
+
+
+class TaughtMel(HeardMel):
+    """Frames with the pitch that they should be excited at as one channel more."""
+
+    def __init__(self, shape: MelPitch) -> None:
+        super().__init__(shape)
+        self.bands = shape.bands + 1
+
+    def lay(self, graph: GraphBuilder, layers: Mapping[str, AnyLayer]) -> tuple[Stream, Stream]:
+        """Lay the excitation, a row a sample, and what a generator is told, a row a frame."""
+        octaves = graph.add("taught", Channels(self.bands - 1, self.bands, of=self.bands), graph.input)
+        mel = graph.add("mel", Channels(0, self.bands - 1, of=self.bands), graph.input)
+        return self.lay_excitation(graph, octaves), graph.add("mel_told", layers["mel.told"], mel)
+
+
+class VocoderNetwork(nn.Module):
+    """The network, as it follows pitch and as it sounds at one that it is told."""
+
+    def __init__(self, excited: Excited, shape: MelPitch) -> None:
+        super().__init__()
+        self.excited = excited
+        heard, graph = HeardMel(shape), GraphBuilder(shape.bands)
+        self._pitch: list[Graph] = [graph.build(heard.lay_pitch(graph, excited.layers))]
+        self._sound: list[Graph] = [excited.laid(TaughtMel(shape))]
+
+    def forward(self, mel: Tensor, octaves: Tensor) -> tuple[Tensor, Tensor]:
+        """Return sound, `[batch, samples]`, and the pitch that is followed, `[batch, frames]`.
+
+        Args:
+            mel: `[batch, bands, frames]`.
+            octaves: At which it is excited, `[batch, frames]`.
+        """
+        made: Tensor = self._sound[0](torch.cat((mel, octaves[:, None]), 1))
+        followed: Tensor = self._pitch[0](mel)
+        return made[:, 0], followed[:, 0]
+
+
+class VocoderTask:
+    """Learns a mel vocoder."""
+
+    def __init__(
+        self, recipe: Recipe, device: str, cache: Path, say: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._recipe = recipe
+        self._device = device
+        self.material = VocoderMaterial.from_json(recipe.material)
+        self._hyper, self._shape = vocoder_hyper(recipe)
+        try:
+            self._frames = int(recipe.settings["crop_frames"])
+            shares = recipe.settings.get("shares", [0.4, 0.4, 0.2])
+            self._shares = np.array([float(one) for one in shares])
+            self._astray = float(recipe.settings.get("pitch_noise_cents", 3.0)) / 1200.0
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigError(f"settings: {type(error).__name__}: {error}.") from error
+        if self._shares.shape != (3,) or not (self._shares >= 0.0).all() or not self._shares.sum() > 0.0:
+            raise ConfigError("settings: shares: give three, of speech, notes and piano.")
+        torch.manual_seed(recipe.seed)
+        excited = hifigan.build(self._hyper)
+        assert isinstance(excited, Excited)
+        begin_smoothly(excited)
+        with torch.no_grad():
+            bias = excited["pitch.last"].bias
+            assert bias is not None
+            bias.fill_(float(np.log2(_BEGUN_AT_HZ)))
+        self._before = -(-receptive_samples(excited) // MEL.hop_samples)
+        self.clips: Clips = clips(self.material, MEL, cache, say)
+        self._learned = self._places(held_out=False)
+        self._held_out = np.concatenate(self._places(held_out=True))
+        if not self._held_out.size:
+            raise TrainingError("material: no clip as long as a crop is held out.")
+        self.network = VocoderNetwork(excited, self._shape).to(device)
+        self._forward = spread.shared(self.network, device)
+        self.networks: Mapping[str, nn.Module] = {"network": self.network}
+        self.optimisers: Mapping[str, Optimizer] = {
+            "network": AdamW(self.network.parameters(), lr=recipe.learning_rate, betas=(0.8, 0.99))
+        }
+        self._bank = torch.from_numpy(filter_bank(MEL).astype(np.float32)).to(device)
+        self._window = torch.hann_window(MEL.win_samples, device=device)
+
+    def draw(self, step: int) -> Batch:
+        """Return crops of speech, notes and piano, each louder or softer by chance."""
+        rng = rng_of(self._recipe.seed, step)
+        shares = np.where([one.size > 0 for one in self._learned], self._shares, 0.0)
+        kinds = rng.choice(3, self._recipe.batch, p=shares / shares.sum())
+        rows = []
+        for kind in kinds:
+            clip = int(rng.choice(self._learned[kind]))
+            first, last = self.clips.first_frame[clip : clip + 2]
+            begin = int(rng.integers(first, last - self._whole + 1))
+            rows.append(self._crop(begin, 10.0 ** (rng.uniform(*_GAINS_DB) / 20.0)))
+        told = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+        strayed = self._astray * rng.standard_normal((len(rows), 1))
+        return {**told, "octaves": (told["wanted"] + strayed).astype(np.float32)}
+
+    def learn(self, batch: Mapping[str, Tensor], step: int) -> dict[str, float]:
+        """Come nearer to the sound, and to the pitch."""
+        optimiser = self.optimisers["network"]
+        made, followed = self._forward(batch["mel"], batch["octaves"])
+        spectrum, octaves, mel, pitch = self._missed(made, followed, batch)
+        optimiser.zero_grad(set_to_none=True)
+        (spectrum + octaves + mel + pitch).backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), self._recipe.most_gradient)
+        optimiser.step()
+        losses = {"spectrum": spectrum, "octaves": octaves, "mel": mel, "pitch": pitch}
+        return {name: float(loss.detach()) for name, loss in losses.items()}
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, float]:
+        """Return how far crops of clips held out are missed, excited at the pitch that it follows itself."""
+        rng, found = np.random.default_rng(self._recipe.seed), []
+        for clip in rng.choice(self._held_out, _EVALUATED):
+            first, last = self.clips.first_frame[clip : clip + 2]
+            crop = self._crop(int(rng.integers(first, last - self._whole + 1)), 1.0)
+            batch = {name: torch.as_tensor(one)[None].to(self._device) for name, one in crop.items()}
+            made = self.network.excited.graph(batch["mel"])[:, 0]
+            _, followed = self.network(batch["mel"], batch["wanted"])
+            found.append([float(one) for one in self._missed(made, followed, batch)])
+        spectrum, _, mel, pitch = np.mean(found, 0)
+        return {"held_out_spectrum": spectrum, "held_out_mel": mel, "held_out_pitch": pitch}
+
+    @torch.no_grad()
+    def show(self, folder: Path) -> None:
+        """Write a clip of every kind that is held out, as recorded and as made, with a picture."""
+        sounds: list[Audio] = []
+        for kind in range(3):
+            of_kind = self._held_out[self.clips.kind[self._held_out] == kind]
+            if not of_kind.size:
+                continue
+            clip = int(of_kind[of_kind.size // 2])
+            first, last = self.clips.first_frame[clip : clip + 2]
+            last = min(last, first + _SHOWN_FRAMES)
+            mel = torch.from_numpy(self.clips.mel[first:last].T.copy())[None].to(self._device)
+            made = self.network.excited.graph(mel)[0, 0].cpu().numpy()
+            hop = MEL.hop_samples
+            sounds.append(np.stack([self.clips.sound[first * hop : last * hop], made]))
+        recorded, made = np.concatenate(sounds, 1)
+        soundfile.write(folder / "made.wav", made, MEL.sample_rate, subtype="PCM_16")
+        pictures = {"recorded": (recorded, MEL.sample_rate), "made": (made, MEL.sample_rate)}
+        spectrograms(pictures, folder / "made.png")
+
+    def finish(self, folder: Path) -> None:
+        """Nothing lies beside the model."""
+
+    def begin_from(self, tensors: Mapping[str, Tensor]) -> None:
+        """Begin with a network's weights."""
+        hifigan.load_weights(self.network.excited, tensors)
+
+    def model(self) -> ReadModel:
+        """Return the network."""
+        tensors = {
+            f"{name}.{leaf}": tensor.detach().clone().to(torch.float32)
+            for name, layer in self.network.excited.layers.items()
+            for leaf, tensor in layer.named_parameters()
+        }
+        return ReadModel("synthhost", "hifigan", self._hyper.as_json(), MEL, tensors, MEL.sample_rate)
+
+    @property
+    def _whole(self) -> int:
+        """Frames of a crop with what lies before and behind it."""
+        return self._before + self._frames + self._shape.ahead
+
+    def _places(self, *, held_out: bool) -> list[NDArray[np.int64]]:
+        """Return the clips of every kind that are as long as a crop."""
+        long = np.diff(self.clips.first_frame) >= self._whole
+        return [
+            np.flatnonzero(long & (self.clips.held_out == held_out) & (self.clips.kind == kind))
+            for kind in range(3)
+        ]
+
+    def _crop(self, begin: int, gain: float) -> dict[str, NDArray[np.float32]]:
+        """Return a crop from a frame on, `gain` times as loud: its frames are what they would be then."""
+        end, hop = begin + self._whole, MEL.hop_samples
+        louder = np.maximum(self.clips.mel[begin:end].T + np.log(gain), np.log(MEL.floor))
+        return {
+            "mel": louder.astype(np.float32),
+            "wanted": self.clips.octaves[begin:end],
+            "sure": self.clips.sure[begin:end].astype(np.float32),
+            "sound": (self.clips.sound[begin * hop : end * hop] * gain).astype(np.float32),
+        }
+
+    def _missed(self, made: Tensor, followed: Tensor, batch: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+        """Return what is missed of spectra, octaves' levels, mel frames, and pitch where that is sure."""
+        first, last = self._before, self._before + self._frames
+        hop = MEL.hop_samples
+        made, wanted = (one[:, first * hop : last * hop] for one in (made, batch["sound"]))
+        sure = batch["sure"][:, first:last]
+        apart = ((followed - batch["wanted"])[:, first:last].abs() * sure).sum() / sure.sum().clamp(min=1.0)
+        return (
+            multi_resolution_loss(made, wanted, FFT_SIZES, _QUIETEST),
+            octave_loss(made, wanted, _OCTAVE_SIZES),
+            (self._mel(made) - self._mel(wanted)).abs().mean(),
+            apart,
+        )
+
+    def _mel(self, sound: Tensor) -> Tensor:
+        """Return log mel frames of sounds, `[batch, samples]`."""
+        spectrum = torch.stft(
+            sound, MEL.n_fft, MEL.hop_samples, window=self._window, center=False, return_complex=True
+        )
+        magnitude = torch.sqrt(spectrum.real.square() + spectrum.imag.square() + 1e-9)
+        return torch.log((self._bank @ magnitude).clamp(min=MEL.floor))
+
+
+def vocoder_hyper(recipe: Recipe) -> tuple[HifiganHyper, MelPitch]:
+    """Return the shape of a recipe's network, and how it follows pitch.
+
+    Raises:
+        ConfigError: Something of it is missing or cannot be built.
+    """
+    plain = dict(recipe.hyper)
+    pitch: Any = plain.get("pitch")
+    if not isinstance(pitch, Mapping):
+        raise ConfigError("hyper: pitch: missing; say how it is followed. See the shipped recipe.")
+    frames = {"bands": MEL.bands, "sample_rate": MEL.sample_rate, "hop_samples": MEL.hop_samples}
+    hyper = HifiganHyper.from_json(
+        {**plain, "bands": MEL.bands, "causal": True, "pitch": {**frames, **pitch}}
+    )
+    assert hyper.pitch is not None
+    return hyper, hyper.pitch
