@@ -40,12 +40,13 @@ class SampleLearner(Protocol):
     def ids_of(self, sound: Audio) -> NDArray[np.int64]:
         """Return the ids of a sound, `[samples]`."""
 
-    def windows(self, forward: nn.Module, ids: Tensor, update: Update) -> float:
+    def windows(self, forward: nn.Module, ids: Tensor, heard: Tensor, update: Update) -> float:
         """Predict ids, `[batch, before + samples]`, in windows; return the mean loss in nats.
 
         Args:
             forward: The network, or what averages its gradients with those of other processes.
             ids: `[batch, before + samples]`.
+            heard: The same as they are heard by what predicts: with noise on them, or not.
             update: Is given the loss of every window, so that long crops need no more memory.
         """
 
@@ -77,14 +78,14 @@ class SampleRnnLearner:
         """Return the ids of a sound, `[samples]`."""
         return amplitude_ids(sound, self.ids, self.ids)
 
-    def windows(self, forward: nn.Module, ids: Tensor, update: Update) -> float:
+    def windows(self, forward: nn.Module, ids: Tensor, heard: Tensor, update: Update) -> float:
         """Predict ids window by window, the recurrent state going on from one to the next."""
         hidden: list[Tensor] | None = None
         total, count = 0.0, 0
         for first in range(0, ids.shape[1] - self.before, self._window):
-            heard = ids[:, first : first + self.before + self._window - 1]
+            before = heard[:, first : first + self.before + self._window - 1]
             wanted = ids[:, first + self.before : first + self.before + self._window]
-            found, hidden = forward(heard, hidden)
+            found, hidden = forward(before, hidden)
             loss = F.nll_loss(found.flatten(0, 1), wanted.flatten())
             update(loss)
             hidden = [one.detach() for one in hidden]
@@ -122,9 +123,9 @@ class WavenetLearner:
         output = self._hyper.output
         return amplitude_ids(sound, self.ids, output.levels, output.companding, output.de_emphasis)
 
-    def windows(self, forward: nn.Module, ids: Tensor, update: Update) -> float:
+    def windows(self, forward: nn.Module, ids: Tensor, heard: Tensor, update: Update) -> float:
         """Predict the ids behind the first ones."""
-        logits = forward(ids[:, :-1])[:, :, self.before - 1 :]
+        logits = forward(heard[:, :-1])[:, :, self.before - 1 :]
         loss = F.cross_entropy(logits, ids[:, self.before :])
         update(loss)
         return float(loss.detach())
@@ -140,6 +141,24 @@ class WavenetLearner:
     def tensors(self) -> dict[str, Tensor]:
         """Return its weights by published name."""
         return _kept(self.network.named_tensors())
+
+
+def strayed(
+    ids: NDArray[np.generic], median: float, count: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return ids, `[batch, samples]`, with noise on them, of a level drawn for every row by chance.
+
+    What learns to go on from them comes back where it has strayed; in some rows there is nothing else.
+
+    Args:
+        ids: Below `count`.
+        median: Of the levels, in ids; 0: none.
+        count: Of ids there are.
+        rng: Chance.
+    """
+    levels = median * np.exp(rng.standard_normal((ids.shape[0], 1)))
+    moved = ids.astype(np.int64) + np.rint(levels * rng.standard_normal(ids.shape)).astype(np.int64)
+    return np.asarray(np.clip(moved, 0, count - 1), np.int64)
 
 
 def _kept(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

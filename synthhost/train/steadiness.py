@@ -18,6 +18,7 @@ Minutes = Callable[[Sequence[int]], Iterator[NDArray[np.float32]]]
 
 _SILENT_DB = -55.0
 _NATS_DB = 20.0 / np.log(10.0)
+_LOUD = 0.98  # quantile
 _FLOOR_NATS = np.log(1e-4)
 
 
@@ -31,6 +32,7 @@ class Minute:
         silent: Share of its seconds below -55 dB.
         peak: Largest sample.
         dc: Its mean, as a share of its root mean square.
+        whistle_db: The most that a band's loud moments, one in fifty, lie above the reference's.
     """
 
     level_db: float
@@ -38,6 +40,7 @@ class Minute:
     silent: float
     peak: float
     dc: float
+    whistle_db: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Steadiness:
         silent: The largest share of silent seconds.
         peak: Largest sample.
         dc: Largest mean, as a share of the root mean square.
+        whistle_db: The most that a band's loud moments in a minute, one in fifty, are above the reference's.
     """
 
     seeds: int
@@ -65,6 +69,7 @@ class Steadiness:
     silent: float
     peak: float
     dc: float
+    whistle_db: float
 
 
 def steadiness(
@@ -103,6 +108,7 @@ def steadiness(
         max(minute.silent for minute in everything),
         max(minute.peak for minute in everything),
         max(minute.dc for minute in everything),
+        max(minute.whistle_db for minute in everything),
     )
 
 
@@ -112,20 +118,22 @@ class _Reference:
     def __init__(self, sound: Audio, sample_rate: int) -> None:
         self._rate = sample_rate
         self._level = _root_mean_square(sound)
-        self._spectrum = _average_spectrum(sound, sample_rate)
+        self._spectrum, self._loud = _spectra(sound, sample_rate)
 
     def beside(self, sound: Audio) -> Minute:
         """Measure a minute."""
         level = _root_mean_square(sound)
         pieces = sound[: sound.shape[0] // self._rate * self._rate].reshape(-1, self._rate)
         silent = np.sqrt((pieces.astype(np.float64) ** 2).mean(1)) < 10.0 ** (_SILENT_DB / 20.0)
-        differ = _average_spectrum(sound, self._rate) - self._spectrum
+        average, loud = _spectra(sound, self._rate)
+        differ = average - self._spectrum
         return Minute(
             float(20.0 * np.log10(max(level, 1e-9) / max(self._level, 1e-9))),
             float(np.abs(differ).mean()),
             float(silent.mean()),
             float(np.abs(sound).max()),
             float(abs(np.mean(sound, dtype=np.float64)) / max(level, 1e-9)),
+            float((loud - self._loud).max()),
         )
 
 
@@ -133,9 +141,10 @@ def _root_mean_square(sound: Audio) -> float:
     return float(np.sqrt(np.mean(np.asarray(sound, np.float64) ** 2)))
 
 
-def _average_spectrum(sound: Audio, sample_rate: int) -> NDArray[np.float64]:
-    """Return the average log mel spectrum less its own mean, in dB, `[bands]`."""
+def _spectra(sound: Audio, sample_rate: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the average log mel spectrum less its own mean, and that of loud moments, in dB, `[bands]`."""
     spec = MelSpec("jik876", sample_rate, 1024, 256, 1024, 40, 40.0, sample_rate / 2.0, "ln", 1e-5)
     frames = np.maximum(mel_spectrogram(np.asarray(sound, np.float32), spec), _FLOOR_NATS)
     average = frames.mean(1).astype(np.float64) * _NATS_DB
-    return np.asarray(average - average.mean())
+    loud = np.quantile(frames, _LOUD, axis=1).astype(np.float64) * _NATS_DB
+    return np.asarray(average - average.mean()), loud

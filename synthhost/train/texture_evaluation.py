@@ -21,7 +21,8 @@ from synthhost.train.sample_learners import SampleLearner
 from synthhost.train.steadiness import Steadiness, steadiness
 from synthhost.train.texture_task import bits, pairs_bits, texture_parts
 
-MOST_LEVEL_DB, MOST_SPECTRUM_DB, MOST_SILENT, MOST_DC = 4.0, 6.0, 0.05, 0.05
+MOST_LEVEL_DB, MOST_SPECTRUM_DB, MOST_SILENT, MOST_DC = 4.0, 6.0, 0.05, 0.1
+MOST_WHISTLE_DB = 12.0
 _PIECE_S = 5
 
 
@@ -80,7 +81,8 @@ def steady_figures(steady: Steadiness, like: str) -> str:
     return (
         f"{steady.seeds} times {steady.minutes} minutes: level {steady.lowest_db:+.1f} to "
         f"{steady.highest_db:+.1f} dB of {like}, one voice's minutes within {steady.drift_db:.1f} dB; "
-        f"spectrum at most {steady.spectrum_db:.1f} dB off; silent seconds at most "
+        f"spectrum at most {steady.spectrum_db:.1f} dB off, a band's loud moments at most "
+        f"{steady.whistle_db:.1f} dB louder; silent seconds at most "
         f"{100 * steady.silent:.1f} %; peak {steady.peak:.2f}, mean at most {steady.dc:.3f} of the level"
     )
 
@@ -91,6 +93,10 @@ def steady_failures(steady: Steadiness) -> list[str]:
     gates = (
         (furthest <= MOST_LEVEL_DB, f"a minute is {furthest:.1f} dB off in level"),
         (steady.spectrum_db <= MOST_SPECTRUM_DB, f"a minute is {steady.spectrum_db:.1f} dB off in spectrum"),
+        (
+            steady.whistle_db <= MOST_WHISTLE_DB,
+            f"a band's loud moments are {steady.whistle_db:.1f} dB too loud: it whistles",
+        ),
         (steady.silent <= MOST_SILENT, f"{100 * steady.silent:.1f} % of a minute's seconds are silent"),
         (steady.dc <= MOST_DC, f"a minute's mean is {steady.dc:.3f} of its level"),
     )

@@ -23,7 +23,7 @@ from synthhost.train import spread
 from synthhost.train.draws import rng_of
 from synthhost.train.pictures import spectrogram
 from synthhost.train.recordings import RecordedMaterial, Recordings, recordings
-from synthhost.train.sample_learners import SampleLearner, SampleRnnLearner, WavenetLearner
+from synthhost.train.sample_learners import SampleLearner, SampleRnnLearner, WavenetLearner, strayed
 from synthhost.train.task import Batch
 
 LEARNERS: Mapping[str, Callable[[dict[str, Any], int], SampleLearner]] = MappingProxyType(
@@ -45,6 +45,11 @@ class TextureTask:
         self._device = device
         self.material = RecordedMaterial.from_json(recipe.material)
         self.sample_rate, self._crop, self.learner = texture_parts(recipe)
+        try:
+            self._astray = float(recipe.settings.get("heard_noise", 0.0))
+            self._astray_from = int(recipe.settings.get("heard_noise_from", 0))
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"settings: {type(error).__name__}: {error}.") from error
         self.recordings: Recordings = recordings(self.material, self.sample_rate, cache, say)
         self._learned = self.learner.ids_of(self.recordings.learned)
         self._held_out = self.learner.ids_of(self.recordings.held_out)
@@ -66,7 +71,10 @@ class TextureTask:
         rng = rng_of(self._recipe.seed, step)
         size = self._crop + self.learner.before
         begins = rng.integers(0, self._learned.shape[0] - size, self._recipe.batch)
-        return {"ids": np.stack([self._learned[begin : begin + size] for begin in begins])}
+        ids = np.stack([self._learned[begin : begin + size] for begin in begins])
+        if step < self._astray_from:
+            return {"ids": ids, "heard": ids}
+        return {"ids": ids, "heard": strayed(ids, self._astray, self.learner.ids, rng)}
 
     def learn(self, batch: Mapping[str, Tensor], step: int) -> dict[str, float]:
         """Predict every sample from those before it."""
@@ -79,7 +87,7 @@ class TextureTask:
             optimiser.step()
 
         self.learner.network.train()
-        nats = self.learner.windows(self._forward, batch["ids"], update)
+        nats = self.learner.windows(self._forward, batch["ids"], batch["heard"], update)
         return {"bits": nats / math.log(2.0)}
 
     def evaluate(self) -> dict[str, float]:
@@ -138,7 +146,7 @@ def bits(learner: SampleLearner, ids: NDArray[np.int64], crop: int, device: str 
     begins = np.linspace(0, ids.shape[0] - size, _EVALUATED).astype(np.int64)
     crops = torch.from_numpy(np.stack([ids[begin : begin + size] for begin in begins])).to(device)
     learner.network.eval()
-    return learner.windows(learner.network, crops, lambda _: None) / math.log(2.0)
+    return learner.windows(learner.network, crops, crops, lambda _: None) / math.log(2.0)
 
 
 def pairs_bits(learned: NDArray[np.int64], ids: NDArray[np.int64], count: int) -> float:

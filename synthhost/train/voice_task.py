@@ -33,6 +33,7 @@ from synthhost.train.note_crops import Crop
 from synthhost.train.note_sounds import NoteSounds, note_input, timbre_points
 from synthhost.train.note_task import NoteTask
 from synthhost.train.notes_material import NoteMaterial
+from synthhost.train.sample_learners import strayed
 from synthhost.train.task import Batch
 from synthhost.train.texture_task import pairs_bits
 from synthhost.train.wavenet_rows import WavenetRows
@@ -104,7 +105,8 @@ class VoiceTask(NoteTask):
         crops, told = self.sounds.drawn(step)
         batch = {**told, **self._heard(crops)}
         if self._astray:
-            batch["heard"] = self._strayed(batch["heard"], rng_of(self._recipe.seed, step, 1))
+            rng = rng_of(self._recipe.seed, step, 1)
+            batch["heard"] = strayed(batch["heard"], self._astray, self.hyper.out_channels, rng)
         return batch
 
     def learn(self, batch: Mapping[str, Tensor], step: int) -> dict[str, float]:
@@ -174,12 +176,6 @@ class VoiceTask(NoteTask):
         ids = np.stack([self._ids[crop.first_sample :][:size] for crop in crops])
         first = [start if crop.at_start else self._ids[crop.first_sample - 1] for crop in crops]
         return {"ids": ids, "heard": np.concatenate((np.array(first)[:, None], ids[:, :-1]), 1)}
-
-    def _strayed(self, heard: NDArray[Any], rng: np.random.Generator) -> NDArray[np.int64]:
-        """Return ids with noise on them, of a level drawn for every crop: in some there is nothing else."""
-        levels = self._astray * np.exp(rng.standard_normal((heard.shape[0], 1)))
-        moved = heard + np.rint(levels * rng.standard_normal(heard.shape)).astype(np.int64)
-        return np.asarray(np.clip(moved, 0, self.hyper.out_channels - 1), np.int64)
 
     @staticmethod
     def _nats(logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:

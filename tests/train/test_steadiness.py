@@ -100,3 +100,16 @@ def test_a_voice_that_leans_to_one_side_is_told() -> None:
 def test_threads_do_not_change_what_is_found(threads: int) -> None:
     play = voices(lambda sound, minute: sound * np.float32(1.0 + minute))
     assert steadiness(play, [3, 4, 5], lambda seed: noise(seed, 99), RATE, threads) == heard(play)
+
+
+def test_a_whistle_now_and_then_is_told_though_the_average_hides_it() -> None:
+    times = np.arange(SAMPLES) / RATE
+
+    def whistling(sound: Sound, minute: int) -> Sound:
+        out = sound.copy()
+        if minute == 1:
+            out[: SAMPLES // 16] += 0.3 * np.sin(2.0 * np.pi * 2000.0 * times[: SAMPLES // 16])
+        return out
+
+    assert heard(voices()).whistle_db < 3.0
+    assert heard(voices(whistling)).whistle_db > 12.0

@@ -73,7 +73,9 @@ def recipe(folder: Path, hyper: dict[str, Any], **changed: Any) -> Recipe:
 
 
 def learned(task: TextureTask, steps: int) -> list[float]:
-    batches = ({"ids": torch.from_numpy(task.draw(step)["ids"])} for step in range(steps))
+    batches = (
+        {name: torch.from_numpy(one) for name, one in task.draw(step).items()} for step in range(steps)
+    )
     return [task.learn(batch, step)["bits"] for step, batch in enumerate(batches)]
 
 
@@ -110,6 +112,22 @@ def test_a_batch_is_a_function_of_seed_and_step(folder: Path, tmp_path: Path, hy
         assert torch.equal(tensor, again.model().tensors[name]), "fresh weights are the seed's too"
 
 
+def test_noise_is_heard_and_not_learned_from_a_step_on(folder: Path, tmp_path: Path) -> None:
+    settings = {"window": 64, "windows": 2, "heard_noise": 1.0, "heard_noise_from": 3}
+    task = TextureTask(recipe(folder, SAMPLERNN, settings=settings), "cpu", tmp_path)
+    plain = TextureTask(recipe(folder, SAMPLERNN), "cpu", tmp_path)
+    before, after = task.draw(2), task.draw(3)
+    np.testing.assert_array_equal(before["heard"], before["ids"])
+    np.testing.assert_array_equal(after["ids"], plain.draw(3)["ids"])
+    apart = np.abs(after["heard"] - after["ids"])
+    assert 0.3 < apart.mean() < 5.0
+    assert after["heard"].min() >= 0
+    assert after["heard"].max() < 32
+    assert np.ptp(apart.mean(1)) > 0.3, "each row has a level of its own"
+    with pytest.raises(ConfigError, match="settings: ValueError"):
+        TextureTask(recipe(folder, SAMPLERNN, settings={**settings, "heard_noise": "loud"}), "cpu", tmp_path)
+
+
 @pytest.mark.parametrize("hyper", FAMILIES, ids=NAMES)
 def test_windows_together_are_predicted_as_each_is(
     folder: Path, tmp_path: Path, hyper: dict[str, Any]
@@ -118,7 +136,7 @@ def test_windows_together_are_predicted_as_each_is(
     ids = torch.from_numpy(task.draw(0)["ids"])
     updates: list[float] = []
     with torch.no_grad():
-        nats = task.learner.windows(task.learner.network, ids, lambda loss: updates.append(float(loss)))
+        nats = task.learner.windows(task.learner.network, ids, ids, lambda loss: updates.append(float(loss)))
     assert nats == pytest.approx(np.mean(updates), rel=1e-6)
     assert len(updates) == (2 if hyper is SAMPLERNN else 1)
 
