@@ -16,6 +16,7 @@ from synthhost.train.evaluation import Evaluation, Scope
 from synthhost.train.generator_evaluation import evaluate_generator
 from synthhost.train.notes_evaluation import evaluate_notes
 from synthhost.train.texture_evaluation import evaluate_texture
+from synthhost.train.vocoder_evaluation import evaluate_vocoder
 from synthhost.train.voice_evaluation import evaluate_voice
 
 RECIPE_NAME = "recipe.yaml"
@@ -30,6 +31,7 @@ EVALUATIONS: Mapping[str, Evaluate] = MappingProxyType(
         "generator": evaluate_generator,
         "notes": evaluate_notes,
         "texture": evaluate_texture,
+        "vocoder": evaluate_vocoder,
         "voice": evaluate_voice,
     }
 )

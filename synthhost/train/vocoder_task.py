@@ -45,6 +45,8 @@ FFT_SIZES = (256, 512, 1024, 2048)
 _OCTAVE_SIZES = (1024, 2048)
 _QUIETEST = 2e-3
 _GAINS_DB = (-14.0, 1.5)
+_ROUNDING = 1e-4
+_NATS, _BEGUN_OCTAVES = 0.2, 0.05
 _BEGUN_AT_HZ = 220.0
 _EVALUATED = 24
 _SHOWN_FRAMES = 260
@@ -109,10 +111,7 @@ class VocoderTask:
         excited = hifigan.build(self._hyper)
         assert isinstance(excited, Excited)
         begin_smoothly(excited)
-        with torch.no_grad():
-            bias = excited["pitch.last"].bias
-            assert bias is not None
-            bias.fill_(float(np.log2(_BEGUN_AT_HZ)))
+        _begin_at_a_pitch(excited)
         self._before = -(-receptive_samples(excited) // MEL.hop_samples)
         self.clips: Clips = clips(self.material, MEL, cache, say)
         self._learned = self._places(held_out=False)
@@ -221,7 +220,8 @@ class VocoderTask:
     def _crop(self, begin: int, gain: float) -> dict[str, NDArray[np.float32]]:
         """Return a crop from a frame on, `gain` times as loud: its frames are what they would be then."""
         end, hop = begin + self._whole, MEL.hop_samples
-        louder = np.maximum(self.clips.mel[begin:end].T + np.log(gain), np.log(MEL.floor))
+        mel, floor = self.clips.mel[begin:end].T, float(np.log(MEL.floor))
+        louder = np.where(mel > floor + _ROUNDING, np.maximum(mel + np.log(gain), floor), floor)
         return {
             "mel": louder.astype(np.float32),
             "wanted": self.clips.octaves[begin:end],
@@ -250,6 +250,16 @@ class VocoderTask:
         )
         magnitude = torch.sqrt(spectrum.real.square() + spectrum.imag.square() + 1e-9)
         return torch.log((self._bank @ magnitude).clamp(min=MEL.floor))
+
+
+@torch.no_grad()
+def _begin_at_a_pitch(excited: Excited) -> None:
+    """Let frames, which lie some nats off zero, count as much as what is normal, and follow no pitch yet."""
+    for name, part in (("pitch.first", _NATS), ("mel.told", _NATS), ("pitch.last", _BEGUN_OCTAVES)):
+        excited[name].weight.mul_(part)
+    bias = excited["pitch.last"].bias
+    assert bias is not None
+    bias.fill_(float(np.log2(_BEGUN_AT_HZ)))
 
 
 def vocoder_hyper(recipe: Recipe) -> tuple[HifiganHyper, MelPitch]:
