@@ -137,7 +137,8 @@ def test_it_learns_is_kept_and_sounds_at_a_pitch_nobody_told_it(tmp_path: Path) 
     assert (tmp_path / "made.wav").is_file()
     again = VocoderTask(recipe(seed=2), "cpu", tmp_path / "cache")
     again.begin_from(task.model().tensors)
-    assert again.evaluate() == found
+    for name, tensor in again.model().tensors.items():
+        assert torch.equal(tensor, task.model().tensors[name])
 
 
 def test_gates_compare_with_the_universal_generator() -> None:
