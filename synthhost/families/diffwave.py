@@ -153,7 +153,8 @@ def sampler_steps(hyper: DiffwaveHyper, betas: Betas) -> list[Step]:
     """
     philsyn = hyper.variant == "philsyn"
     told = trained_steps(betas, hyper.training_betas)[::-1].astype(np.float32)
-    updates = ancestral(betas, single=philsyn, clamps=not philsyn)
+    clamps = not philsyn and hyper.emphasis is None
+    updates = ancestral(betas, single=philsyn, clamps=clamps)
     return [Step(float(step), update) for step, update in zip(told, updates, strict=True)]
 
 
@@ -166,7 +167,9 @@ def lay_steps(network: Diffwave, graph: GraphBuilder, clock: Stream, steps: Sequ
         found, condition = network.lay(graph, name, told, signal, condition)
         return found
 
-    return lay_sampler(graph, clock, steps, denoise)
+    sound = lay_sampler(graph, clock, steps, denoise)
+    emphasis = network.hyper.emphasis
+    return sound if emphasis is None else emphasis.lay_lowered(graph, sound)
 
 
 def step_sines(told: float, hyper: DiffwaveHyper) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast
 
 from synthhost.core.errors import ConfigError
+from synthhost.families.emphasis import Emphasis
 from synthhost.families.hyper_reader import HyperReader
 from synthhost.families.noise_schedule import Betas, Schedules, betas_as_json, betas_from_json
 from synthhost.families.note_input import NoteInput, check_frames, notes_from_json
@@ -44,6 +45,7 @@ class DiffwaveHyper:
         training_betas: The schedule it was trained with.
         fast_betas: A short schedule that was published with it, or none.
         notes: What is made of frames of notes; such a network looks at nothing ahead. None: it plays none.
+        emphasis: How the sound was changed that it learned; then nothing is clamped. None: it was not.
 
     Raises:
         ConfigError: The values describe no network that can be built.
@@ -60,6 +62,7 @@ class DiffwaveHyper:
     training_betas: Betas
     fast_betas: Betas = ()
     notes: NoteInput | None = None
+    emphasis: Emphasis | None = None
 
     def __post_init__(self) -> None:
         if self.bands and self.variant == "philsyn":
@@ -109,9 +112,7 @@ class DiffwaveHyper:
 
     def as_json(self) -> dict[str, Any]:
         """Return a plain mapping that `from_json` reads back."""
-        plain = asdict(self)
-        if self.notes is None:
-            del plain["notes"]
+        plain = {key: value for key, value in asdict(self).items() if value is not None}
         return {
             **plain,
             "step_channels": list(self.step_channels),
@@ -143,6 +144,7 @@ class DiffwaveHyper:
             training_betas=betas_from_json(training, "DiffWave training_betas"),
             fast_betas=betas_from_json(fast, "DiffWave fast_betas") if fast else (),
             notes=notes_from_json(plain),
+            emphasis=Emphasis.from_json(plain, "DiffWave"),
         )
 
 

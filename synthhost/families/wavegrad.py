@@ -146,7 +146,7 @@ def sampler_steps(hyper: WavegradHyper, betas: Betas) -> list[Step]:
         later, levels = posterior(betas)
         return [Step(level, update) for level, update in zip(levels, later, strict=True)]
     told = np.sqrt(kept(betas))[::-1].astype(np.float32)
-    updates = ancestral(betas, single=False, clamps=True)
+    updates = ancestral(betas, single=False, clamps=hyper.emphasis is None)
     return [Step(float(level), update) for level, update in zip(told, updates, strict=True)]
 
 
@@ -162,7 +162,9 @@ def lay_steps(network: Wavegrad, graph: GraphBuilder, clock: Stream, steps: Sequ
         condition = graph.join(f"{name}_mel", Beside(), condition, begun)
         return network.lay(graph, name, told, signal, condition)
 
-    return lay_sampler(graph, clock, steps, denoise)
+    sound = lay_sampler(graph, clock, steps, denoise)
+    emphasis = network.hyper.emphasis
+    return sound if emphasis is None else emphasis.lay_lowered(graph, sound)
 
 
 def level_sines(told: float, channels: int, scale: float) -> Tensor:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from synthhost.core.errors import ConfigError
+from synthhost.families.emphasis import Emphasis
 from synthhost.families.hyper_reader import HyperReader
 from synthhost.families.noise_schedule import Betas, Schedules, betas_as_json, betas_from_json
 from synthhost.families.note_input import WAVES, NoteInput, check_frames, notes_from_json
@@ -51,6 +52,7 @@ class WavegradHyper:
         down_dilations: Of the convolutions of each stage down.
         training_betas: The schedule it was trained with.
         notes: What is made of frames of notes; such a network looks at nothing ahead. None: it plays none.
+        emphasis: How the sound was changed that it learned; then nothing is clamped. None: it was not.
 
     Raises:
         ConfigError: The values describe no network that can be built.
@@ -66,6 +68,7 @@ class WavegradHyper:
     down_dilations: tuple[tuple[int, ...], ...]
     training_betas: Betas
     notes: NoteInput | None = None
+    emphasis: Emphasis | None = None
 
     def __post_init__(self) -> None:
         stages = len(self.factors)
@@ -92,6 +95,8 @@ class WavegradHyper:
             check_frames("WaveGrad", self.notes, self.bands, self.hop_samples)
             if self.variant != "lmnt":
                 raise ConfigError("WaveGrad notes: only the variant lmnt plays them.")
+        if self.emphasis is not None and self.variant != "lmnt":
+            raise ConfigError("WaveGrad emphasis: only the variant lmnt has any.")
 
     @property
     def conditions(self) -> int:
@@ -155,9 +160,9 @@ class WavegradHyper:
 
     def as_json(self) -> dict[str, Any]:
         """Return a plain mapping that `from_json` reads back."""
-        notes = {} if self.notes is None else {"notes": self.notes.as_json()}
+        own = {"notes": self.notes, "emphasis": self.emphasis}
         return {
-            **notes,
+            **{name: one.as_json() for name, one in own.items() if one is not None},
             "variant": self.variant,
             "bands": self.bands,
             "factors": list(self.factors),
@@ -188,6 +193,7 @@ class WavegradHyper:
             down_dilations=_dilations(plain, "down_dilations"),
             training_betas=betas_from_json(plain.get("training_betas"), "WaveGrad training_betas"),
             notes=notes_from_json(plain),
+            emphasis=Emphasis.from_json(plain, "WaveGrad"),
         )
 
     def _check_size(self) -> None:

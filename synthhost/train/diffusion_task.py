@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
@@ -29,6 +30,7 @@ from synthhost.train import spread
 from synthhost.train.diffwave_rows import DiffwaveRows
 from synthhost.train.draws import rng_of
 from synthhost.train.noise_finder import NoiseFinder
+from synthhost.train.note_crops import Crop
 from synthhost.train.note_sounds import NoteSounds, note_input, timbre_points
 from synthhost.train.note_task import NoteTask
 from synthhost.train.notes_material import NoteMaterial
@@ -91,7 +93,6 @@ class DiffusionTask(NoteTask):
         self._finder = finder_of(recipe)
         self.input = self._finder.notes
         try:
-            self._gain = float(recipe.settings.get("gain", 1.0))
             self._pull = float(recipe.settings.get("timbre_pull", 1e-3))
         except (TypeError, ValueError) as error:
             raise ConfigError(f"settings: {type(error).__name__}: {error}.") from error
@@ -108,7 +109,7 @@ class DiffusionTask(NoteTask):
         """Return crops of all instruments alike, how noisy each is, and the noise."""
         crops, told = self.sounds.drawn(step)
         rng = rng_of(self._recipe.seed, step, 1)
-        sound = self.sounds.sound(crops) * np.float32(self._gain)
+        sound = self._lifted(crops)
         return {
             **told,
             "sound": sound,
@@ -134,7 +135,7 @@ class DiffusionTask(NoteTask):
         total, levels = 0.0, self._finder.spread(_LEVELS)
         for number, crop in enumerate(self.sounds.unseen(_EVALUATED)):
             rng = np.random.default_rng([self._recipe.seed, number, 2])
-            sound = self.sounds.sound([crop]) * np.float32(self._gain)
+            sound = self._lifted([crop])
             plain: dict[str, Any] = {
                 **self.sounds.told([crop]),
                 "sound": sound,
@@ -159,6 +160,12 @@ class DiffusionTask(NoteTask):
         hyper = finder.network.hyper.as_json()
         tensors = dict(finder.tensors())
         return ReadModel("synthhost", finder.family.name, hyper, None, tensors, self.input.sample_rate)
+
+    def _lifted(self, crops: list[Crop]) -> NDArray[np.float32]:
+        """Return what crops sound like as the network hears them, `[crops, samples]`."""
+        sound, emphasis = self.sounds.sound(crops), self._finder.network.hyper.emphasis
+        lifted: NDArray[np.float32] = sound if emphasis is None else emphasis.lifted(sound)
+        return lifted
 
     @torch.no_grad()
     def played(self, frames: Features, seed: int) -> Audio:
