@@ -25,10 +25,9 @@ from synthhost.library.finding import find_model
 from synthhost.library.shelves import load_model
 from synthhost.train.comparing import compared
 from synthhost.train.distances import PitchTracker
-from synthhost.train.notes_evaluation import timbres_in
-from synthhost.train.notes_task import TIMBRES_NAME
 from synthhost.train.phrases import played_phrase, playing, read_phrase
 from synthhost.train.pictures import spectrograms
+from synthhost.train.timbres import TIMBRES_NAME, timbres_in
 
 _LONGEST_S = 120.0
 PICTURE = "compared.png"

@@ -11,11 +11,10 @@ from synthhost.core.seams import Runner
 from synthhost.library.shelves import load_model
 from synthhost.schema.recipe import Recipe
 from synthhost.train.evaluation import Evaluation, Scope
-from synthhost.train.notes_evaluation import timbres_in
 from synthhost.train.notes_material import NoteMaterial
 from synthhost.train.notes_measures import Instrument, measure_notes
-from synthhost.train.notes_task import TIMBRES_NAME
 from synthhost.train.sampled_notes import played_by, sampled_failures, sampled_figures
+from synthhost.train.timbres import TIMBRES_NAME, timbres_in
 
 LADDER = (6, 4, 2)
 

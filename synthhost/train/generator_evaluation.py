@@ -14,11 +14,10 @@ from synthhost.library.shelves import load_model
 from synthhost.schema.recipe import Recipe
 from synthhost.train.distances import frame_rate_comb_db
 from synthhost.train.evaluation import Evaluation, Scope
-from synthhost.train.notes_evaluation import timbres_in
 from synthhost.train.notes_material import NoteMaterial
 from synthhost.train.notes_measures import Instrument, measure_notes
-from synthhost.train.notes_task import TIMBRES_NAME
 from synthhost.train.sampled_notes import played_by, sampled_failures, sampled_figures
+from synthhost.train.timbres import TIMBRES_NAME, timbres_in
 
 MOST_COMB_DB = 3.0
 _HELD_S, _SETTLED_S = 2.5, 0.3

@@ -115,6 +115,7 @@ class GeneratorTask(NoteTask):
         (spectrum + self._octaves * octaves + self._pull * points.square().mean()).backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self._recipe.most_gradient)
         optimiser.step()
+        even_out(self.network.excited)
         return {"spectrum": float(spectrum.detach()), "octaves": float(octaves.detach())}
 
     @torch.no_grad()
@@ -188,6 +189,20 @@ def receptive_samples(excited: Excited) -> int:
     hop = excited.graph.total(1)
     first, _ = excited.graph.support(_FAR_FRAMES * hop, _FAR_FRAMES * hop)
     return (_FAR_FRAMES - first) * hop
+
+
+@torch.no_grad()
+def even_out(excited: Excited) -> None:
+    """Let what is told without change come out of every upsampling without change: no tone at the frame rate.
+
+    A transposed convolution twice as long as its stride makes of a steady value the sum of two taps, another
+    one at each of `stride` places; these sums are brought to their mean.
+    """
+    for layer in excited.layers.values():
+        if isinstance(layer, ConvTranspose):
+            sums = layer.weight[:, :, : layer.stride] + layer.weight[:, :, layer.stride :]
+            uneven = 0.5 * (sums - sums.mean(2, keepdim=True))
+            layer.weight.sub_(torch.cat((uneven, uneven), 2))
 
 
 @torch.no_grad()

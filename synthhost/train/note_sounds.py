@@ -18,8 +18,8 @@ from synthhost.schema.strict_yaml import dump_yaml
 from synthhost.train.draws import rng_of
 from synthhost.train.note_crops import Crop, drawn_crop
 from synthhost.train.notes_material import NoteMaterial
-from synthhost.train.notes_task import TIMBRES_NAME
 from synthhost.train.task import Batch
+from synthhost.train.timbres import TIMBRES_NAME
 from synthhost.train.tracked_notes import TrackedNotes, tracked_notes
 
 _SHOWN_S, _SHOWN_HELD_S = 1.6, 1.0

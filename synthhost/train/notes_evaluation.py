@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,14 +15,12 @@ from synthhost.core.errors import ConfigError
 from synthhost.core.note_frames import OSCILLATOR_CHANNELS
 from synthhost.families import ddsp
 from synthhost.families.ddsp_hyper import DdspHyper
-from synthhost.schema.reading import read_text
 from synthhost.schema.recipe import Recipe
-from synthhost.schema.strict_yaml import parse_yaml
 from synthhost.streaming.oscillators import Oscillators
 from synthhost.train.evaluation import Evaluation, Scope
 from synthhost.train.notes_material import NoteMaterial
 from synthhost.train.notes_measures import Instrument, NotesMeasures, measure_notes
-from synthhost.train.notes_task import TIMBRES_NAME
+from synthhost.train.timbres import TIMBRES_NAME, timbres_in
 
 BLOCK_MS = 1000.0 * 256 / 48000
 
@@ -69,22 +66,6 @@ def instrument(folder: Path) -> Instrument:
     notes, rate, hop = hyper.notes, hyper.sample_rate, hyper.hop_samples
     timbres = timbres_in(folder / TIMBRES_NAME, hyper.dimensions)
     return Instrument(notes, rate, hop, render, levels, timbres)
-
-
-def timbres_in(path: Path, dimensions: int) -> dict[str, Features]:
-    """Return where instruments lie, `[dimensions]` by name.
-
-    Raises:
-        ConfigError: The file says something else.
-    """
-    plain: Any = parse_yaml(read_text(path), str(path))
-    try:
-        found = {str(name): np.array(point, np.float32) for name, point in plain.items()}
-    except (AttributeError, TypeError, ValueError) as error:
-        raise ConfigError(f"{path}: must name points of {dimensions} numbers.") from error
-    if any(point.shape != (dimensions,) for point in found.values()):
-        raise ConfigError(f"{path}: must name points of {dimensions} numbers.")
-    return found
 
 
 def _figures(measured: NotesMeasures) -> list[str]:

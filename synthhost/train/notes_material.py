@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from synthhost.train.keeping import kept
 from synthhost.train.own_sounds import folder_stamp, own_notes
 from synthhost.train.piano import layer_velocity, piano_notes
 from synthhost.train.soundfont import Soundfont, general_soundfont, playing
+from synthhost.train.taught_notes import Teacher, teacher_stamp
 
 FLOOR_NATS = -12.0
 """No level lies below this logarithm."""
@@ -64,6 +66,7 @@ class NoteMaterial:
         piano_held_out: Layers that are not.
         held_out_every: Every so manyth key is held out; of a player's own notes every so manyth note.
         folder: Of a player's own notes, which are taken instead of all others; empty: none.
+        teacher: A model of notes that plays them instead, each of its own instruments by name; empty: none.
     """
 
     timbres: tuple[Timbre, ...]
@@ -75,6 +78,11 @@ class NoteMaterial:
     piano_held_out: tuple[int, ...]
     held_out_every: int
     folder: str = field(default="", repr=False)
+    teacher: str = field(default="", repr=False)
+
+    def stamp(self) -> list[object]:
+        """Return what changes where the folder, or the teacher, changes."""
+        return [*folder_stamp(self.folder), *teacher_stamp(self.teacher)]
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> NoteMaterial:
@@ -97,6 +105,7 @@ class NoteMaterial:
                 tuple(int(one) for one in plain.get("piano_held_out", ())),
                 int(plain["held_out_every"]),
                 str(plain.get("folder", "")),
+                str(plain.get("teacher", "")),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ConfigError(
@@ -157,6 +166,12 @@ def played(material: NoteMaterial, sample_rate: int, cache: Path) -> Iterator[No
     if material.folder:
         yield from _of_folder(material, sample_rate)
         return
+    if material.teacher:
+        teacher = Teacher(material.teacher, sample_rate)
+        for place, timbre in enumerate(material.timbres):
+            play = partial(teacher.note, timbre.name)
+            yield from _in_turn(material, place, timbre, play, teacher.held_samples)
+        return
     with ExitStack() as stack:
         font: Soundfont | None = None
         for place, timbre in enumerate(material.timbres):
@@ -164,7 +179,8 @@ def played(material: NoteMaterial, sample_rate: int, cache: Path) -> Iterator[No
                 yield from _of_piano(material, place, timbre, sample_rate, cache)
                 continue
             font = font or stack.enter_context(playing(general_soundfont(cache), sample_rate))
-            yield from _of_program(material, place, timbre, font)
+            play = partial(font.note, timbre.program)
+            yield from _in_turn(material, place, timbre, play, font.held_samples)
 
 
 def note_frames(
@@ -184,7 +200,7 @@ def note_frames(
     Raises:
         DownloadError: Something it is played with cannot be had.
     """
-    described = [_FORMAT, repr(material), numbers, *folder_stamp(material.folder)]
+    described = [_FORMAT, repr(material), numbers, *material.stamp()]
     return kept(NoteFrameSet, cache / "notes", described, lambda: _made(material, numbers, cache, say))
 
 
@@ -196,16 +212,22 @@ def _of_folder(material: NoteMaterial, sample_rate: int) -> Iterator[Note]:
             yield Note(places[note.timbre], note.key, note.velocity, None, note.sound, held_out)
 
 
-def _of_program(material: NoteMaterial, place: int, timbre: Timbre, font: Soundfont) -> Iterator[Note]:
-    assert timbre.program is not None
+def _in_turn(
+    material: NoteMaterial,
+    place: int,
+    timbre: Timbre,
+    play: Callable[[int, int, float, float], Audio],
+    held_samples: Callable[[float], int],
+) -> Iterator[Note]:
+    """Play an instrument's notes: the first length always, one of the others in turn."""
     for key in range(timbre.lowest, timbre.highest + 1, material.key_step):
         held_out = (key // material.key_step) % material.held_out_every == 1
         for index, velocity in enumerate(material.velocities):
             for number, held_s in enumerate(material.held_s):
                 if number and (key // material.key_step + index) % (len(material.held_s) - 1) != number - 1:
-                    continue  # the first length always, one of the others in turn
-                sound = font.note(timbre.program, key, velocity, held_s, material.after_s)
-                yield Note(place, key, velocity / 127.0, font.held_samples(held_s), sound, held_out)
+                    continue
+                sound = play(key, velocity, held_s, material.after_s)
+                yield Note(place, key, velocity / 127.0, held_samples(held_s), sound, held_out)
 
 
 def _of_piano(

@@ -5,6 +5,7 @@ Nothing of it is learned from: the notes compared with are keys and piano layers
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -241,9 +242,12 @@ def _beside_real_notes(
 
 
 def _held_out(material: NoteMaterial, sample_rate: int, cache: Path) -> list[Note]:
-    """Return a note of every instrument and key held out: a middle velocity, two seconds at most."""
+    """Return a note of every instrument and key held out: a middle velocity, two seconds at most.
+
+    It is recorded, whoever taught the model.
+    """
     chosen: dict[tuple[int, float], Note] = {}
-    for note in played(material, sample_rate, cache):
+    for note in played(dataclasses.replace(material, teacher=""), sample_rate, cache):
         if not note.held_out or not np.any(note.sound):
             continue
         known = chosen.get((note.timbre, note.key))

@@ -30,8 +30,7 @@ from synthhost.train.draws import rng_of
 from synthhost.train.notes_material import NoteFrameSet, NoteMaterial, note_frames
 from synthhost.train.pictures import spectrogram
 from synthhost.train.task import Batch
-
-TIMBRES_NAME = "timbres.yaml"
+from synthhost.train.timbres import TIMBRES_NAME
 
 _SLOPE = 0.1
 _SHOWN_KEYS, _SHOWN_S, _SHOWN_HELD_S = (45, 60, 72), 2.0, 1.2

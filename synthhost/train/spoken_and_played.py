@@ -99,7 +99,7 @@ def clips(
         TrainingError: The pitch tracker is not installed, or there is nothing.
     """
     own = "" if material.speech is None else material.speech.source
-    stamps = [*folder_stamp(material.notes.folder), *folder_stamp(own if Path(own).is_dir() else "")]
+    stamps = [*material.notes.stamp(), *folder_stamp(own if Path(own).is_dir() else "")]
     described = [_FORMAT, repr(material), repr(spec), material.notes.folder, *stamps]
     return kept(Clips, cache / "clips", described, lambda: _made(material, spec, cache, say))
 

@@ -14,7 +14,6 @@ from synthhost.core.errors import TrainingError
 from synthhost.core.note_frames import key_hz
 from synthhost.train.keeping import kept
 from synthhost.train.notes_material import Note, NoteMaterial, played
-from synthhost.train.own_sounds import folder_stamp
 
 _PERIODS = 4  # of the fundamental in the window that follows its phase: the second harmonic falls on a zero
 _SHORTEST_S = 0.012
@@ -74,7 +73,7 @@ def tracked_notes(
         DownloadError: Something they are played with cannot be had.
         TrainingError: None of them sounds.
     """
-    described = [_FORMAT, repr(material), sample_rate, hop_samples, *folder_stamp(material.folder)]
+    described = [_FORMAT, repr(material), sample_rate, hop_samples, *material.stamp()]
     return kept(
         TrackedNotes,
         cache / "tracked",

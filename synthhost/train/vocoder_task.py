@@ -32,7 +32,7 @@ from synthhost.streaming.graph import Graph, GraphBuilder, Stream
 from synthhost.streaming.layer import AnyLayer
 from synthhost.train import spread
 from synthhost.train.draws import rng_of
-from synthhost.train.generator_task import begin_smoothly, receptive_samples
+from synthhost.train.generator_task import begin_smoothly, even_out, receptive_samples
 from synthhost.train.pictures import spectrograms
 from synthhost.train.spoken_and_played import Clips, VocoderMaterial, clips
 from synthhost.train.stft_losses import multi_resolution_loss, octave_loss
@@ -151,6 +151,7 @@ class VocoderTask:
         (spectrum + octaves + mel + pitch).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), self._recipe.most_gradient)
         optimiser.step()
+        even_out(self.network.excited)
         losses = {"spectrum": spectrum, "octaves": octaves, "mel": mel, "pitch": pitch}
         return {name: float(loss.detach()) for name, loss in losses.items()}
 

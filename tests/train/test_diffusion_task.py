@@ -19,7 +19,7 @@ from synthhost.schema.recipe import Recipe
 from synthhost.train import tracked_notes
 from synthhost.train.diffusion_task import DiffusionTask
 from synthhost.train.notes_material import Note
-from synthhost.train.notes_task import TIMBRES_NAME
+from synthhost.train.timbres import TIMBRES_NAME
 
 RATE, HOP = 8000, 16
 NOTES: dict[str, Any] = {

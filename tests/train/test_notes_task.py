@@ -19,7 +19,8 @@ from synthhost.train import notes_material, notes_measures
 from synthhost.train.loop import Place, train
 from synthhost.train.notes_evaluation import instrument
 from synthhost.train.notes_material import Note, NoteMaterial
-from synthhost.train.notes_task import TIMBRES_NAME, NotesTask
+from synthhost.train.notes_task import NotesTask
+from synthhost.train.timbres import TIMBRES_NAME
 
 RATE, HOP = 16000, 80
 TIMBRES = [

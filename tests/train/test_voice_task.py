@@ -18,7 +18,7 @@ from synthhost.library.shelves import load_model
 from synthhost.schema.recipe import Recipe
 from synthhost.train import tracked_notes
 from synthhost.train.notes_material import Note
-from synthhost.train.notes_task import TIMBRES_NAME
+from synthhost.train.timbres import TIMBRES_NAME
 from synthhost.train.voice_task import VoiceTask
 
 RATE, HOP = 8000, 16
