@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
 
 from synthhost.families.hyper_reader import HyperReader
 from synthhost.families.named_layers import looking_back
@@ -58,16 +60,26 @@ class Emphasis:
         before = np.concatenate((np.zeros_like(sound[..., :1]), sound[..., :-1]), -1)
         return np.asarray(self.gain * (sound - self.coefficient * before), np.float32)
 
+    def lowered(self, sound: Tensor) -> Tensor:
+        """Return sounds, `[batch, samples]`, as they were before they were lifted."""
+        response = self._response().to(sound)
+        padded = F.pad(sound[:, None], (response.shape[0] - 1, 0))
+        return F.conv1d(padded, response[None, None])[:, 0]
+
     def lay_lowered(self, graph: GraphBuilder, stream: Stream) -> Stream:
         """Lay what turns such a sound back; return it."""
-        taps = 1
-        if self.coefficient > 0.0:
-            taps = min(1 + math.ceil(math.log(_LEFT) / math.log(self.coefficient)), _MOST_TAPS)
-        layer = looking_back(1, 1, taps)
-        response = torch.tensor([self.coefficient**back / self.gain for back in range(taps - 1, -1, -1)])
+        response = self._response()
+        layer = looking_back(1, 1, response.shape[0])
         with torch.no_grad():
             layer.weight.copy_(response[None, None])
             assert layer.bias is not None
             layer.bias.zero_()
         layer.requires_grad_(False)
         return graph.add("lowered", layer, stream)
+
+    def _response(self) -> Tensor:
+        """Return the filter that lowers, the oldest sample first, `[taps]`."""
+        taps = 1
+        if self.coefficient > 0.0:
+            taps = min(1 + math.ceil(math.log(_LEFT) / math.log(self.coefficient)), _MOST_TAPS)
+        return torch.tensor([self.coefficient**back / self.gain for back in range(taps - 1, -1, -1)])

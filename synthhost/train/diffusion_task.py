@@ -34,11 +34,14 @@ from synthhost.train.note_crops import Crop
 from synthhost.train.note_sounds import NoteSounds, note_input, timbre_points
 from synthhost.train.note_task import NoteTask
 from synthhost.train.notes_material import NoteMaterial
+from synthhost.train.stft_losses import multi_resolution_loss, octave_loss
 from synthhost.train.task import Batch
 from synthhost.train.wavegrad_rows import WavegradRows
 
 _EVALUATED = 24  # crops of notes held out
 _LEVELS = 8  # of noise, at which they are judged
+_ROWS = 3  # dimensions of rows of noise
+FFT_SIZES, _OCTAVE_SIZES, _QUIETEST = (128, 256, 512, 1024), (512, 1024), 2e-3
 
 
 def _diffwave(plain: Mapping[str, Any]) -> NoiseFinder:
@@ -72,12 +75,16 @@ class DiffusionNetwork(nn.Module):
             frames: Without a timbre, `[batch, channels, frames]`.
             timbre: Which instruments, `[batch]`.
             moved: Added to their points, `[batch, dimensions]`.
-            noisy: `[batch, samples]`.
+            noisy: `[batch, samples]`; or rows of noise, `[batch, steps, samples]`: then the sound is returned
+                that a sampler of as many steps makes of them.
             level: As the network is told it, `[batch]`.
         """
         points = self.timbres(timbre)
         placed = (points + moved)[:, :, None].expand(-1, -1, frames.shape[2])
-        found: Tensor = self.finder(noisy, level, torch.cat((frames, placed), 1))
+        whole = torch.cat((frames, placed), 1)
+        if noisy.ndim == _ROWS:
+            return self.finder.sampled(whole, noisy), points
+        found: Tensor = self.finder(noisy, level, whole)
         return found, points
 
 
@@ -94,6 +101,8 @@ class DiffusionTask(NoteTask):
         self.input = self._finder.notes
         try:
             self._pull = float(recipe.settings.get("timbre_pull", 1e-3))
+            self._few = [int(one) for one in recipe.settings.get("few_steps", [])]
+            self._few_from = int(recipe.settings.get("few_steps_from", 0)) if self._few else recipe.steps
         except (TypeError, ValueError) as error:
             raise ConfigError(f"settings: {type(error).__name__}: {error}.") from error
         self.sounds = NoteSounds(recipe, self.input, self._finder.receptive_samples, cache, say)
@@ -106,9 +115,17 @@ class DiffusionTask(NoteTask):
         }
 
     def draw(self, step: int) -> Batch:
-        """Return crops of all instruments alike, how noisy each is, and the noise."""
+        """Return crops of all instruments alike, how noisy each is, and the noise.
+
+        From some step on: the noise of a sampler of a few steps instead.
+        """
         crops, told = self.sounds.drawn(step)
         rng = rng_of(self._recipe.seed, step, 1)
+        if step >= self._few_from:
+            steps = int(rng.choice(self._few))
+            sound = self.sounds.sound(crops)
+            noise = rng.standard_normal((len(crops), steps, sound.shape[1])).astype(np.float32)
+            return {**told, "sound": sound, "rows": noise, "level": np.zeros(len(crops), np.float32)}
         sound = self._lifted(crops)
         return {
             **told,
@@ -118,7 +135,9 @@ class DiffusionTask(NoteTask):
         }
 
     def learn(self, batch: Mapping[str, Tensor], step: int) -> dict[str, float]:
-        """Find the noise in the crops."""
+        """Find the noise in the crops; or come nearer to their sound in a few steps."""
+        if "rows" in batch:
+            return self._learn_to_sound(batch)
         optimiser = self.optimisers["network"]
         noisy = self._finder.noised(batch["sound"], batch["level"], batch["found"])
         found, points = self._forward(batch["frames"], batch["timbre"], batch["noise"], noisy, batch["level"])
@@ -128,6 +147,26 @@ class DiffusionTask(NoteTask):
         nn.utils.clip_grad_norm_(self.network.parameters(), self._recipe.most_gradient)
         optimiser.step()
         return {"missed": float(loss.detach())}
+
+    def _learn_to_sound(self, batch: Mapping[str, Tensor]) -> dict[str, float]:
+        """Let the sampler itself sound like the crops, as WaveFit does (Koizumi and others 2022)."""
+        optimiser, rows = self.optimisers["network"], batch["rows"]
+        made, points = self._forward(batch["frames"], batch["timbre"], batch["noise"], rows, batch["level"])
+        counts = self._counted(batch["counts"], rows.shape[1])
+        judged = torch.where(counts > 0.0, made, batch["sound"])
+        spectrum = multi_resolution_loss(judged, batch["sound"], FFT_SIZES, _QUIETEST)
+        octaves = octave_loss(judged, batch["sound"], _OCTAVE_SIZES)
+        optimiser.zero_grad(set_to_none=True)
+        (spectrum + octaves + self._pull * points.square().mean()).backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), self._recipe.most_gradient)
+        optimiser.step()
+        return {"missed": float((spectrum + octaves).detach())}
+
+    def _counted(self, counts: Tensor, steps: int) -> Tensor:
+        """Return which samples count where each step looks back as far as one."""
+        rows = counts.clone()
+        rows[counts[:, 0] == 0.0, : steps * self.sounds.before_samples] = 0.0
+        return rows
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:

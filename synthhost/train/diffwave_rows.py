@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -13,7 +13,9 @@ from torch.nn import functional as F
 from synthhost.families import diffwave
 from synthhost.families.diffwave import Diffwave, step_table
 from synthhost.families.family import Family
+from synthhost.families.noise_schedule import FAST
 from synthhost.families.note_input import build_note_rows
+from synthhost.families.sampler import Step
 from synthhost.streaming.block import AnyBlock
 from synthhost.train.noise_finder import Level, NoiseFinder
 from synthhost.train.rows import causal_rows
@@ -58,6 +60,18 @@ class DiffwaveRows(NoiseFinder):
 
     def found(self, noisy: Tensor, level: Tensor, frames: Tensor) -> Tensor:
         """Return the noise that is found, `[batch, samples]`."""
+        return self._found(noisy, self.table[level], frames)
+
+    def found_at(self, noisy: Tensor, told: float, frames: Tensor) -> Tensor:
+        """Return the noise that is found in sounds that are all as noisy as a sampler's step says."""
+        return self._found(noisy, diffwave.step_sines(told, self.network.hyper).to(noisy)[None], frames)
+
+    def steps(self, count: int) -> Sequence[Step]:
+        """Return the steps of a sampler of so many, the noisiest first."""
+        hyper = self.network.hyper
+        return diffwave.sampler_steps(hyper, hyper.schedules.chosen(FAST, count))
+
+    def _found(self, noisy: Tensor, told: Tensor, frames: Tensor) -> Tensor:
         layers, hyper = self.network.layers, self.network.hyper
         conditions = self.rows(frames).transpose(1, 2)
 
@@ -65,7 +79,6 @@ class DiffwaveRows(NoiseFinder):
             layer = layers[name]
             return F.linear(x, layer.weight[:, :, 0], layer.bias)
 
-        told = self.table[level]
         for name in ("projection1", "projection2"):
             told = F.silu(linear(f"diffusion_embedding.{name}", told))
         stream = F.relu(linear("input_projection", noisy[:, :, None]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from synthhost.families.family import Family
 from synthhost.families.note_input import NoteInput
+from synthhost.families.sampler import Ancestral, Step
 
 Level: TypeAlias = NDArray[Any]
 """How noisy sounds are, as their network is told: steps of training, or what is left of the sound."""
@@ -57,6 +58,36 @@ class NoiseFinder(nn.Module, ABC):
             level: `[batch]`.
             frames: `[batch, bands, frames]`.
         """
+
+    @abstractmethod
+    def found_at(self, noisy: Tensor, told: float, frames: Tensor) -> Tensor:
+        """Return the noise that is found in sounds that are all as noisy as a sampler's step says."""
+
+    @abstractmethod
+    def steps(self, count: int) -> Sequence[Step]:
+        """Return the steps of a sampler of so many, the noisiest first."""
+
+    def sampled(self, frames: Tensor, noise: Tensor) -> Tensor:
+        """Return sounds, `[batch, samples]`, as a sampler makes them in a step for every row of noise.
+
+        Args:
+            frames: `[batch, bands, frames]`.
+            noise: `[batch, steps, samples]`: the first row begins, the others are added after steps.
+        """
+        steps = self.steps(noise.shape[1])
+        signal = noise[:, 0]
+        for row, step in enumerate(steps, 1):
+            update = step.update
+            assert isinstance(update, Ancestral)
+            found = self.found_at(signal, step.told, frames)
+            signal = update.signal * signal - update.found * found
+            if update.noise:
+                signal = signal + update.noise * noise[:, row]
+            if update.clamps:
+                signal = signal.clamp(-1.0, 1.0)
+        emphasis = self.network.hyper.emphasis
+        lowered: Tensor = signal if emphasis is None else emphasis.lowered(signal)
+        return lowered
 
     @abstractmethod
     def tensors(self) -> Mapping[str, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -11,7 +11,9 @@ from torch.nn import functional as F
 
 from synthhost.families import wavegrad
 from synthhost.families.family import Family
+from synthhost.families.noise_schedule import FAST
 from synthhost.families.note_input import lay_notes
+from synthhost.families.sampler import Step
 from synthhost.families.wavegrad import SLOPE, Wavegrad
 from synthhost.streaming.block import AnyBlock
 from synthhost.streaming.conv import Conv
@@ -62,6 +64,15 @@ class WavegradRows(NoiseFinder):
             for name, layer in self.network.layers.items()
             for leaf, tensor in layer.named_parameters()
         }
+
+    def found_at(self, noisy: Tensor, told: float, frames: Tensor) -> Tensor:
+        """Return the noise that is found in sounds that are all as noisy as a sampler's step says."""
+        return self.found(noisy, noisy.new_full((noisy.shape[0],), told), frames)
+
+    def steps(self, count: int) -> Sequence[Step]:
+        """Return the steps of a sampler of so many, the noisiest first."""
+        hyper = self.network.hyper
+        return wavegrad.sampler_steps(hyper, hyper.schedules.chosen(FAST, count))
 
     def found(self, noisy: Tensor, level: Tensor, frames: Tensor) -> Tensor:
         """Return the noise that is found, `[batch, samples]`."""

@@ -57,9 +57,9 @@ PLAIN: dict[str, dict[str, Any]] = {
 }
 
 
-def finder_of(family: str) -> NoiseFinder:
+def finder_of(family: str, **changed: Any) -> NoiseFinder:
     torch.manual_seed(4)
-    return FINDERS[family](PLAIN[family]).eval()
+    return FINDERS[family]({**PLAIN[family], **changed}).eval()
 
 
 def by_the_graph(finder: NoiseFinder, noisy: Any, level: float, frames: Any) -> Any:
@@ -98,6 +98,25 @@ def test_rows_find_what_the_streaming_graph_finds(family: str) -> None:
         for row, level in enumerate(levels):
             alone = one(finder, noisy[row : row + 1], float(level), frames[:1])
             np.testing.assert_allclose(together[row].numpy(), alone[0].numpy(), atol=2e-5)
+
+
+@pytest.mark.parametrize("emphasis", [None, {"coefficient": 0.9, "gain": 2.0}])
+@pytest.mark.parametrize("family", PLAIN)
+def test_a_sampler_that_learns_is_the_one_that_plays(family: str, emphasis: dict[str, float] | None) -> None:
+    finder = finder_of(family, emphasis=emphasis)
+    notes = measuring_frames(SHAPE.notes, 16000, HOP, FRAMES)
+    frames = torch.from_numpy(notes)[None]
+    rng = np.random.default_rng(5)
+    for count in (2, 4, 6):
+        noise = 0.3 * rng.standard_normal((count, FRAMES * HOP)).astype(np.float32)
+        options = settled(finder.family.options, {"steps": count}, "x")
+        sampler: Any = finder.family.play(finder.network, options)
+        with torch.no_grad():
+            learned = finder.sampled(frames, torch.from_numpy(noise)[None])[0].numpy()
+            state = sampler.new_state(1, TapeDraws.of(noise, None))
+            played = sampler.finish(frames.transpose(1, 2), state)[0, :, 0].numpy()
+        assert np.abs(played).max() > 1e-3
+        np.testing.assert_allclose(learned, played, atol=2e-4 * np.abs(played).max())
 
 
 @pytest.mark.parametrize("family", PLAIN)
