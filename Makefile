@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 MODEL := hifigan-universal
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: live test check format bench soak evaluate sanitize arm setup clean
+.PHONY: live test check format bench soak evaluate demo sanitize arm setup clean
 
 live: $(VENV)/.live
 	@scripts/system-packages live
@@ -35,6 +35,12 @@ soak: setup
 # Models that were trained here, on material they have not learned from; the first time this fetches it.
 evaluate: setup $(VENV)/.train
 	@$(BIN)/synthhost evaluate $(ARGS)
+
+# One minute of the models that come along, with effects: stems, a picture, and what can be told of them without ears.
+DEMO := takes/demo
+demo: setup $(VENV)/.train
+	@$(BIN)/synthhost render --score demo/minute.score --set demo --for 60 --out $(DEMO)
+	@$(BIN)/synthhost listen $(DEMO) --set demo --picture $(DEMO)/demo.png
 
 # The native tests under the address and undefined-behaviour sanitizers; needs GCC.
 sanitize: setup
