@@ -169,7 +169,9 @@ def lay_steps(network: Diffwave, graph: GraphBuilder, clock: Stream, steps: Sequ
 
     sound = lay_sampler(graph, clock, steps, denoise)
     emphasis = network.hyper.emphasis
-    return sound if emphasis is None else emphasis.lay_lowered(graph, sound)
+    return (
+        sound if emphasis is None else emphasis.lay_lowered(graph, sound, network["output_projection"].weight)
+    )
 
 
 def step_sines(told: float, hyper: DiffwaveHyper) -> Tensor:

@@ -66,10 +66,10 @@ class Emphasis:
         padded = F.pad(sound[:, None], (response.shape[0] - 1, 0))
         return F.conv1d(padded, response[None, None])[:, 0]
 
-    def lay_lowered(self, graph: GraphBuilder, stream: Stream) -> Stream:
-        """Lay what turns such a sound back; return it."""
+    def lay_lowered(self, graph: GraphBuilder, stream: Stream, like: Tensor) -> Stream:
+        """Lay what turns such a sound back, computed as `like` is; return it."""
         response = self._response()
-        layer = looking_back(1, 1, response.shape[0])
+        layer = looking_back(1, 1, response.shape[0]).to(like)
         with torch.no_grad():
             layer.weight.copy_(response[None, None])
             assert layer.bias is not None

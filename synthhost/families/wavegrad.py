@@ -164,7 +164,7 @@ def lay_steps(network: Wavegrad, graph: GraphBuilder, clock: Stream, steps: Sequ
 
     sound = lay_sampler(graph, clock, steps, denoise)
     emphasis = network.hyper.emphasis
-    return sound if emphasis is None else emphasis.lay_lowered(graph, sound)
+    return sound if emphasis is None else emphasis.lay_lowered(graph, sound, network["last_conv"].weight)
 
 
 def level_sines(told: float, channels: int, scale: float) -> Tensor:

@@ -14,7 +14,7 @@ from synthhost.streaming.timing import look_ahead_samples
 
 def lowering(emphasis: Emphasis) -> Graph:
     graph = GraphBuilder(1)
-    return graph.build(emphasis.lay_lowered(graph, graph.input))
+    return graph.build(emphasis.lay_lowered(graph, graph.input, torch.zeros(0)))
 
 
 @pytest.mark.parametrize(("coefficient", "gain"), [(0.0, 2.0), (0.5, 0.1), (0.95, 6.0), (0.98, 1.0)])
