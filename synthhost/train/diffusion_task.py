@@ -102,7 +102,7 @@ class DiffusionTask(NoteTask):
         try:
             self._pull = float(recipe.settings.get("timbre_pull", 1e-3))
             self._few = [int(one) for one in recipe.settings.get("few_steps", [])]
-            self._few_from = int(recipe.settings.get("few_steps_from", 0)) if self._few else recipe.steps
+            self._few_from = int(recipe.settings.get("few_steps_from", 0))
         except (TypeError, ValueError) as error:
             raise ConfigError(f"settings: {type(error).__name__}: {error}.") from error
         self.sounds = NoteSounds(recipe, self.input, self._finder.receptive_samples, cache, say)
@@ -121,7 +121,7 @@ class DiffusionTask(NoteTask):
         """
         crops, told = self.sounds.drawn(step)
         rng = rng_of(self._recipe.seed, step, 1)
-        if step >= self._few_from:
+        if self._few and step >= self._few_from:
             steps = int(rng.choice(self._few))
             sound = self.sounds.sound(crops)
             noise = rng.standard_normal((len(crops), steps, sound.shape[1])).astype(np.float32)
@@ -170,7 +170,28 @@ class DiffusionTask(NoteTask):
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
-        """Return how much of the noise is missed on notes held out, at levels over all of the schedule."""
+        """Return how much of the noise is missed on notes held out, at levels over all of the schedule.
+
+        Where the sampler itself learns: how far it is from their sound, in the fewest steps.
+        """
+        found = {"held_out_missed": self._noise_missed()}
+        return {**found, "held_out_spectrum": self._sound_missed()} if self._few else found
+
+    def _sound_missed(self) -> float:
+        total, steps = 0.0, min(self._few)
+        none = torch.zeros(1, self.input.dimensions, device=self._device)
+        for number, crop in enumerate(self.sounds.unseen(_EVALUATED)):
+            rng = np.random.default_rng([self._recipe.seed, number, 3])
+            sound = self.sounds.sound([crop])
+            noise = rng.standard_normal((1, steps, sound.shape[1])).astype(np.float32)
+            plain: dict[str, Any] = {**self.sounds.told([crop]), "sound": sound, "rows": noise}
+            batch = {name: torch.as_tensor(one).to(self._device) for name, one in plain.items()}
+            made, _ = self.network(batch["frames"], batch["timbre"], none, batch["rows"], none[:, 0])
+            judged = torch.where(self._counted(batch["counts"], steps) > 0.0, made, batch["sound"])
+            total += float(multi_resolution_loss(judged, batch["sound"], FFT_SIZES, _QUIETEST))
+        return total / _EVALUATED
+
+    def _noise_missed(self) -> float:
         total, levels = 0.0, self._finder.spread(_LEVELS)
         for number, crop in enumerate(self.sounds.unseen(_EVALUATED)):
             rng = np.random.default_rng([self._recipe.seed, number, 2])
@@ -186,7 +207,7 @@ class DiffusionTask(NoteTask):
             none = torch.zeros(1, self.input.dimensions, device=self._device)
             found, _ = self.network(batch["frames"], batch["timbre"], none, noisy, batch["level"])
             total += float(_missed(found, batch))
-        return {"held_out_missed": total / _EVALUATED}
+        return total / _EVALUATED
 
     def begin_from(self, tensors: Mapping[str, Tensor]) -> None:
         """Begin with a network's weights, and with instruments near the middle of its timbre space."""

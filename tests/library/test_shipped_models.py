@@ -9,6 +9,7 @@ import pytest
 
 from synthhost.checkpoints.package import load_package
 from synthhost.core.note_frames import key_hz
+from synthhost.host.score import read_score
 from synthhost.library.shelves import load_model
 from synthhost.schema.preset_library import PresetLibrary
 from synthhost.schema.reading import read_text
@@ -42,6 +43,17 @@ def test_every_model_is_whole(folder: Path) -> None:
     library = PresetLibrary([ROOT / "presets"])
     playing = [name for name in library.names() if library.load(name).preset.model == folder.name]
     assert len(playing) >= 3, "presets of it"
+
+
+def test_the_demo_lasts_a_minute_and_speaks_to_tracks_that_are_there() -> None:
+    library = PresetLibrary([ROOT / "presets"])
+    presets = library.presets_of(library.load_set(str(ROOT / "presets" / "sets" / "demo.yaml")))
+    lines = read_score(ROOT / "demo" / "minute.score")
+    assert 50.0 < max(line.time_s for line in lines) < 60.0
+    spoken_to = {line.address.split("/")[2] for line in lines}
+    assert spoken_to == set(presets)
+    models = {placed.preset.model for placed in presets.values()}
+    assert models <= {folder.name for folder in MODELS}, "nothing is fetched"
 
 
 def test_the_notes_are_on_pitch_and_each_instrument_sounds_unlike_the_others() -> None:

@@ -139,3 +139,19 @@ def test_what_cannot_learn_is_refused(tmp_path: Path) -> None:
     other = DiffusionTask(recipe({**DIFFWAVE, "residual_channels": 4}), "cpu", tmp_path)
     with pytest.raises(CheckpointError, match="another shape"):
         other.begin_from(DiffusionTask(recipe(DIFFWAVE), "cpu", tmp_path).model().tensors)
+
+
+@pytest.mark.parametrize("hyper", [DIFFWAVE, WAVEGRAD], ids=["diffwave", "wavegrad"])
+def test_the_sampler_itself_learns_to_sound_like_the_notes(tmp_path: Path, hyper: dict[str, Any]) -> None:
+    settings = {"crop_frames": 90, "at_start": 0.3, "few_steps": [2, 3], "few_steps_from": 5}
+    lifted = {**hyper, "emphasis": {"coefficient": 0.5, "gain": 2.0}}
+    task = DiffusionTask(recipe(lifted, settings=settings), "cpu", tmp_path / "cache")
+    assert "rows" not in task.draw(4)
+    drawn = [task.draw(step)["rows"].shape for step in range(5, 25)]
+    assert set(drawn) == {(6, 2, 90 * HOP), (6, 3, 90 * HOP)}
+    begun = task.evaluate()["held_out_spectrum"]
+    learned(task, 40)
+    assert task.evaluate()["held_out_spectrum"] < 0.7 * begun
+    wrong = {**settings, "few_steps": ["two"]}
+    with pytest.raises(ConfigError, match="settings: ValueError"):
+        DiffusionTask(recipe(hyper, settings=wrong), "cpu", tmp_path)
