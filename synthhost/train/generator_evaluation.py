@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from synthhost.core.errors import ConfigError
 from synthhost.core.note_frames import key_hz
 from synthhost.library.shelves import load_model
 from synthhost.schema.recipe import Recipe
@@ -16,8 +14,7 @@ from synthhost.train.distances import frame_rate_comb_db
 from synthhost.train.evaluation import Evaluation, Scope
 from synthhost.train.notes_material import NoteMaterial
 from synthhost.train.notes_measures import Instrument, measure_notes
-from synthhost.train.sampled_notes import played_by, sampled_failures, sampled_figures
-from synthhost.train.timbres import TIMBRES_NAME, timbres_in
+from synthhost.train.sampled_notes import instrument_of, sampled_failures, sampled_figures
 
 MOST_COMB_DB = 3.0
 _HELD_S, _SETTLED_S = 2.5, 0.3
@@ -30,13 +27,7 @@ def evaluate_generator(
 ) -> Evaluation:
     """Measure a generator that plays notes, and listen for a tone at its frame rate."""
     material = NoteMaterial.from_json(recipe.material)
-    model = load_model(folder)
-    spec = model.spec
-    if spec.notes is None:
-        raise ConfigError(f"{folder}: plays no notes.")
-    timbres = timbres_in(folder / TIMBRES_NAME, spec.notes.dimensions)
-    render = partial(played_by, model.runner)
-    played = Instrument(spec.notes, spec.sample_rate, spec.hop_samples, render, None, timbres)
+    played = instrument_of(load_model(folder).runner, folder)
     measured = measure_notes(played, material, cache, say)
     say("listening for a tone at the frame rate ...")
     comb_db = steady_comb_db(played, material)

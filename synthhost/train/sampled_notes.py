@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 
 from synthhost.core.arrays import Audio, Features
 from synthhost.core.draws import SeededDraws
+from synthhost.core.errors import ConfigError
 from synthhost.core.seams import Runner
 from synthhost.train.notes_evaluation import BLOCK_MS
-from synthhost.train.notes_measures import NotesMeasures
+from synthhost.train.notes_measures import Instrument, NotesMeasures
+from synthhost.train.timbres import TIMBRES_NAME, timbres_in
 
 MOST_CENTS, LEAST_NEAR, LEAST_PITCHED = 15.0, 0.9, 0.95
 
@@ -19,6 +24,20 @@ def played_by(runner: Runner, frames: Features, seed: int = 1) -> Audio:
     out = np.empty((1, frames.shape[1] * runner.spec.hop_samples), np.float32)
     written = runner.step(np.ascontiguousarray(frames[None]), state, out)
     return out[0, :written]
+
+
+def instrument_of(runner: Runner, folder: Path) -> Instrument:
+    """Return a model of notes as it is measured, its instruments as a file in its folder says.
+
+    Raises:
+        ConfigError: It plays no notes, or the file cannot be read.
+    """
+    spec = runner.spec
+    if spec.notes is None:
+        raise ConfigError(f"{folder}: plays no notes.")
+    timbres = timbres_in(folder / TIMBRES_NAME, spec.notes.dimensions)
+    render = partial(played_by, runner)
+    return Instrument(spec.notes, spec.sample_rate, spec.hop_samples, render, None, timbres)
 
 
 def sampled_figures(measured: NotesMeasures) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +21,10 @@ from synthhost.library.shelves import load_model
 from synthhost.schema.recipe import Recipe
 from synthhost.train.evaluation import Evaluation, Scope
 from synthhost.train.notes_material import NoteMaterial
-from synthhost.train.notes_measures import Instrument, measure_notes
-from synthhost.train.sampled_notes import played_by, sampled_failures, sampled_figures
+from synthhost.train.notes_measures import measure_notes
+from synthhost.train.sampled_notes import instrument_of, played_by, sampled_failures, sampled_figures
 from synthhost.train.steadiness import steadiness
 from synthhost.train.texture_evaluation import steady_failures, steady_figures
-from synthhost.train.timbres import TIMBRES_NAME, timbres_in
 from synthhost.train.voice_task import VoiceTask
 
 _PIECE_S = 5
@@ -44,7 +42,8 @@ def evaluate_voice(
     spec = runner.spec
     if spec.notes is None:
         raise ConfigError(f"{folder}: plays no notes.")
-    timbres = timbres_in(folder / TIMBRES_NAME, spec.notes.dimensions)
+    held = instrument_of(runner, folder)
+    timbres = held.timbres
     task = VoiceTask(recipe, "cpu", cache, say)
     wavenet.load_weights(task.network.wavenet, package.tensors)
     points = torch.from_numpy(np.stack([timbres[one.name] for one in material.timbres]))
@@ -52,9 +51,6 @@ def evaluate_voice(
     say("predicting notes held out ...")
     bits = task.evaluate()
     needed, pairs = bits["held_out_bits"], bits["pairs_bits"]
-    held = Instrument(
-        spec.notes, spec.sample_rate, spec.hop_samples, partial(played_by, runner), None, timbres
-    )
     measured = measure_notes(held, material, cache, say)
     say(f"holding {scope.seeds} notes for {scope.minutes} minutes ...")
     notes = _HeldNotes(runner, spec.notes, list(timbres.values()), material)
