@@ -56,7 +56,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         soundfile.write(source / f"{number}.wav", pulses, RATE, subtype="FLOAT")
     task = TextureTask(Recipe.from_json(plain(source), "test"), "cpu", tmp_path / "home" / "material")
     for step in range(40):
-        task.learn({"ids": torch.from_numpy(task.draw(step)["ids"])}, step)
+        task.learn({name: torch.from_numpy(one) for name, one in task.draw(step).items()}, step)
     made = save_package(task.model(), Origin("small-texture", "CC0-1.0", "made up"), tmp_path / "small")
     (made / "recipe.yaml").write_text(dump_yaml(plain(source)))
     return made
