@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +26,7 @@ from synthhost.train.pictures import spectrograms
 
 _ENDINGS = frozenset({".wav", ".flac"})
 _MOST_FILES = 200
+_MOST_DRAWN, _MOST_DRAWN_HOURS = 40, 2
 
 
 def command(
@@ -42,11 +44,13 @@ def command(
     rates = _frame_rates(set_) if set_ else {}
     tracker, found, drawn = PitchTracker(), dict[str, Heard](), dict[str, tuple[Audio, int]]()
     with Console(stderr=True).status("") as status:
-        for path in _files(sounds):
+        for name, path in _files(sounds).items():
             status.update(path.name)
             sound, rate = read_sound(path)
-            found[path.stem] = listened_to(sound, rate, tracker, rates.get(path.stem))
-            drawn[path.stem] = (sound.mean(0), rate)
+            found[name] = listened_to(sound, rate, tracker, rates.get(path.stem))
+            if picture is not None:
+                drawn[name] = (sound.mean(0), rate)
+                _check_length(drawn)
         if picture is not None:
             status.update("drawing ...")
             spectrograms(drawn, picture)
@@ -57,8 +61,21 @@ def command(
     Console().print(_table(found))
 
 
-def _files(places: list[Path]) -> list[Path]:
-    """Return sound files in a folder's own order.
+def _check_length(drawn: dict[str, tuple[Audio, int]]) -> None:
+    """Refuse to draw what would be too long for memory and eyes.
+
+    Raises:
+        ConfigError: It is.
+    """
+    hours = sum(sound.shape[0] / rate for sound, rate in drawn.values()) / 3600.0
+    if hours > _MOST_DRAWN_HOURS or len(drawn) > _MOST_DRAWN:
+        raise ConfigError(
+            f"--picture: draws {_MOST_DRAWN} files and {_MOST_DRAWN_HOURS} hours of them at most; give fewer."
+        )
+
+
+def _files(places: list[Path]) -> dict[str, Path]:
+    """Return sound files by name, in a folder's own order; by whole path where names are alike.
 
     Raises:
         ConfigError: There are none, or too many.
@@ -71,7 +88,8 @@ def _files(places: list[Path]) -> list[Path]:
             found.append(place)
     if not 1 <= len(found) <= _MOST_FILES:
         raise ConfigError(f"{len(found)} sound files there; give 1 to {_MOST_FILES}, or a folder of them.")
-    return found
+    stems = Counter(path.stem for path in found)
+    return {path.stem if stems[path.stem] == 1 else str(path): path for path in found}
 
 
 def _frame_rates(reference: str) -> dict[str, float]:

@@ -74,6 +74,8 @@ class DiffwaveHyper:
                 f"DiffWave hop_samples: {self.hop_samples}, but mel frames become {CONDITIONAL_HOP_SAMPLES} "
                 "samples each in every network of this kind."
             )
+        if self.emphasis is not None and self.variant != "lmnt":
+            raise ConfigError("DiffWave emphasis: only the variant lmnt has any.")
         if self.step_channels[0] % 2 or self.step_channels[0] < 4:
             raise ConfigError(
                 f"DiffWave step_channels: {self.step_channels[0]} sines and cosines; give an even number."

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from synthhost.core.errors import ConfigError
 from synthhost.families.hyper_reader import HyperReader
 from synthhost.families.named_layers import looking_back
 from synthhost.streaming.graph import GraphBuilder, Stream
@@ -50,8 +51,10 @@ class Emphasis:
             ConfigError: One of its values is missing, of the wrong type or out of range.
         """
         own = plain.get("emphasis")
-        if not isinstance(own, Mapping):
+        if own is None:
             return None
+        if not isinstance(own, Mapping):
+            raise ConfigError(f"{title} emphasis: must hold a coefficient and a gain, not {own!r}.")
         read = HyperReader(f"{title} emphasis:", own)
         return cls(read.real("coefficient", 0.0, 0.98), read.real("gain", 1e-3, 1e3))
 

@@ -138,7 +138,7 @@ class HifiganHyper:
             causal=read.flag("causal", False),
             statistics=read.flag("statistics", False),
             notes=notes_from_json(plain),
-            pitch=MelPitch.from_json(plain["pitch"]) if isinstance(plain.get("pitch"), Mapping) else None,
+            pitch=_pitch(plain.get("pitch")),
         )
 
     def _check_stages(self) -> None:
@@ -193,6 +193,14 @@ class HifiganHyper:
 
 def _refuse(what: str) -> NoReturn:
     raise ConfigError(f"HiFi-GAN {what}.")
+
+
+def _pitch(value: Any) -> MelPitch | None:
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        _refuse(f"pitch: expected how it is followed, got {value!r}")
+    return MelPitch.from_json(value)
 
 
 def _check_range(key: str, values: tuple[int, ...] | list[int], highest: int) -> None:

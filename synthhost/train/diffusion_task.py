@@ -106,6 +106,7 @@ class DiffusionTask(NoteTask):
         except (TypeError, ValueError) as error:
             raise ConfigError(f"settings: {type(error).__name__}: {error}.") from error
         self.sounds = NoteSounds(recipe, self.input, self._finder.receptive_samples, cache, say)
+        self._check_few()
         torch.manual_seed(recipe.seed + 1)
         self.network = DiffusionNetwork(self._finder, len(self.sounds.material.timbres)).to(device)
         self._forward = spread.shared(self.network, device)
@@ -113,6 +114,28 @@ class DiffusionTask(NoteTask):
         self.optimisers: Mapping[str, Optimizer] = {
             "network": AdamW(self.network.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98))
         }
+
+    def _check_few(self) -> None:
+        """Refuse few steps that cannot be taken, or that a crop is too short for.
+
+        Raises:
+            ConfigError: They are such.
+        """
+        if not self._few:
+            return
+        if min(self._few) < 1:
+            raise ConfigError(f"settings: few_steps: {self._few}: give numbers of steps, 1 or more.")
+        for steps in self._few:
+            self._finder.steps(steps)
+        if self._few_from >= self._recipe.steps:
+            raise ConfigError(
+                f"settings: few_steps_from: {self._few_from} of {self._recipe.steps} steps: they never begin."
+            )
+        least = max(self._few) * self.sounds.before_samples // self.input.hop_samples
+        if self.sounds.crop_frames <= least:
+            raise ConfigError(
+                f"settings: crop_frames: must be more than {least}, which {max(self._few)} steps look back."
+            )
 
     def draw(self, step: int) -> Batch:
         """Return crops of all instruments alike, how noisy each is, and the noise.

@@ -253,7 +253,8 @@ def played_classes(recipe: Recipe) -> list[tuple[int, str]]:
     """
     classes = DrumMaterial.from_json(recipe.material).classes
     unplayed = recipe.settings.get("unplayed", [])
-    if not isinstance(unplayed, list) or not set(unplayed) < set(classes):
+    known = isinstance(unplayed, list) and all(one in classes for one in unplayed)
+    if not known or len(set(unplayed)) == len(classes):
         raise ConfigError(f"settings: unplayed: must be a list of some of {', '.join(classes)}, not of all.")
     return [(kind, name) for kind, name in enumerate(classes) if name not in unplayed]
 

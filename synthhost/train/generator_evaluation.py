@@ -39,7 +39,7 @@ def evaluate_generator(
     return Evaluation(
         recipe.name,
         figures,
-        (*sampled_failures(measured), *([humming] if comb_db > MOST_COMB_DB else [])),
+        (*sampled_failures(measured), *([] if comb_db <= MOST_COMB_DB else [humming])),
     )
 
 

@@ -14,6 +14,7 @@ from synthhost.train.own_sounds import own_notes, sounds_in
 
 _SHORTER, _SLOWER = 10, 0.3  # of a whole training's steps, and of its rate
 _OF_NOTES = ("diffusion", "generator", "notes", "voice")  # tasks
+_BEGINS = "_from"  # of settings that say from which step on another one holds
 _READ_AT_HZ = 16000  # where only keys are wanted
 
 
@@ -41,7 +42,7 @@ def own_recipe(base: Recipe, model: Path, folder: Path) -> Recipe:
         played = [name for _, name in played_classes(base)]
         material = {**base.material, "folder": str(folder), "classes": played}
     elif base.task in _OF_NOTES:
-        material = {**base.material, "folder": str(folder), "timbres": _timbres(folder)}
+        material = {**base.material, "folder": str(folder), "timbres": _timbres(folder), "teacher": ""}
     else:
         raise ConfigError(f"{base.name}: nothing is learned from a folder for the task {base.task!r}.")
     return base.model_copy(
@@ -52,13 +53,22 @@ def own_recipe(base: Recipe, model: Path, folder: Path) -> Recipe:
             "licence": "yours to say: it was learned from your own sounds too",
             "begins_from": str(model),
             "material": material,
-            "settings": {key: value for key, value in base.settings.items() if key != "unplayed"},
+            "settings": _settings(base),
             "steps": max(base.steps // _SHORTER, 1),
             "learning_rate": base.learning_rate * _SLOWER,
             "save_steps": max(base.save_steps // _SHORTER, 1),
             "show_steps": max(base.show_steps // _SHORTER, 1),
         }
     )
+
+
+def _settings(base: Recipe) -> dict[str, Any]:
+    """Return how a model learns on: all kinds are played, and what began late has begun."""
+    return {
+        key: 0 if key.endswith(_BEGINS) else value
+        for key, value in base.settings.items()
+        if key != "unplayed"
+    }
 
 
 def _timbres(folder: Path) -> list[dict[str, Any]]:

@@ -115,6 +115,9 @@ class VocoderTask:
         self._before = -(-receptive_samples(excited) // MEL.hop_samples)
         self.clips: Clips = clips(self.material, MEL, cache, say)
         self._learned = self._places(held_out=False)
+        self._shares = np.where([one.size > 0 for one in self._learned], self._shares, 0.0)
+        if not self._shares.sum() > 0.0:
+            raise TrainingError("material: no clip as long as a crop is learned from.")
         self._held_out = np.concatenate(self._places(held_out=True))
         if not self._held_out.size:
             raise TrainingError("material: no clip as long as a crop is held out.")
@@ -130,8 +133,7 @@ class VocoderTask:
     def draw(self, step: int) -> Batch:
         """Return crops of speech, notes and piano, each louder or softer by chance."""
         rng = rng_of(self._recipe.seed, step)
-        shares = np.where([one.size > 0 for one in self._learned], self._shares, 0.0)
-        kinds = rng.choice(3, self._recipe.batch, p=shares / shares.sum())
+        kinds = rng.choice(3, self._recipe.batch, p=self._shares / self._shares.sum())
         rows = []
         for kind in kinds:
             clip = int(rng.choice(self._learned[kind]))

@@ -54,6 +54,17 @@ def test_a_take_is_measured_and_drawn(take: Path, tmp_path: Path) -> None:
     assert "piano-dry" in said
 
 
+def test_files_of_one_name_are_told_apart(take: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    soundfile.write(other / "piano-dry.wav", np.zeros(RATE), RATE)
+    code, said = run(str(take / "piano-dry.wav"), str(other), "--json")
+    assert code == 0
+    found = json.loads(said)
+    assert list(found) == [str(take / "piano-dry.wav"), str(other / "piano-dry.wav")]
+    assert [heard["sounding"] for heard in found.values()] == [1.0, 0.0]
+
+
 def test_what_cannot_be_listened_to_is_told(take: Path, tmp_path: Path) -> None:
     (tmp_path / "nothing").mkdir()
     assert "0 sound files there" in run(str(tmp_path / "nothing"))[1]

@@ -41,6 +41,8 @@ def test_it_is_read_as_written_and_refused_where_it_cannot_be_undone() -> None:
     emphasis = Emphasis(0.9, 3.0)
     assert Emphasis.from_json({"emphasis": emphasis.as_json()}, "X") == emphasis
     assert Emphasis.from_json({}, "X") is None
+    with pytest.raises(ConfigError, match=r"must hold a coefficient and a gain, not 0\.95"):
+        Emphasis.from_json({"emphasis": 0.95}, "X")
     for wrong in ({"coefficient": 1.0, "gain": 1.0}, {"coefficient": 0.9, "gain": 0.0}, {"gain": 1.0}):
         with pytest.raises(ConfigError, match="X emphasis"):
             Emphasis.from_json({"emphasis": wrong}, "X")

@@ -152,6 +152,11 @@ def test_the_sampler_itself_learns_to_sound_like_the_notes(tmp_path: Path, hyper
     begun = task.evaluate()["held_out_spectrum"]
     learned(task, 40)
     assert task.evaluate()["held_out_spectrum"] < 0.7 * begun
-    wrong = {**settings, "few_steps": ["two"]}
-    with pytest.raises(ConfigError, match="settings: ValueError"):
-        DiffusionTask(recipe(hyper, settings=wrong), "cpu", tmp_path)
+    for wrong, said in (
+        ({"few_steps": ["two"]}, "settings: ValueError"),
+        ({"few_steps": [0]}, "few_steps: .0.: give numbers of steps"),
+        ({"few_steps_from": 60}, "they never begin"),
+        ({"crop_frames": 30, "few_steps": [40]}, "crop_frames: must be more than"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            DiffusionTask(recipe(hyper, settings={**settings, **wrong}), "cpu", tmp_path)

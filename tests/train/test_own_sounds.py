@@ -189,6 +189,8 @@ def test_other_files_are_left_aside_and_a_stamp_tells_what_changed(instruments: 
     [
         ("notes", "notes", NoteMaterial.from_json),
         ("lead", "voice", NoteMaterial.from_json),
+        ("ember", "generator", NoteMaterial.from_json),
+        ("mist", "diffusion", NoteMaterial.from_json),
         ("drums", "drums", DrumMaterial.from_json),
         ("murmur", "texture", RecordedMaterial.from_json),
     ],
@@ -208,7 +210,12 @@ def test_every_shipped_model_can_go_on_learning_from_a_folder(
     assert "CC0" not in again.licence
     material = reads(again.material)
     assert getattr(material, "folder", "") == str(instruments) or material.source == str(instruments)
-    if task in ("notes", "voice"):
+    assert "unplayed" not in again.settings
+    assert not [key for key, value in again.settings.items() if key.endswith("_from") and value], (
+        "all has begun"
+    )
+    if task in ("notes", "voice", "generator", "diffusion"):
+        assert not material.teacher
         timbres = [(one.name, one.program, one.lowest, one.highest) for one in material.timbres]
         assert timbres == [("bass", None, 27, 30), ("flute", None, 60, 62)]
 

@@ -12,7 +12,7 @@ import torch
 
 from synthhost.checkpoints.model_folder import Origin
 from synthhost.checkpoints.package import save_package
-from synthhost.core.errors import ConfigError
+from synthhost.core.errors import ConfigError, TrainingError
 from synthhost.core.note_frames import key_hz
 from synthhost.features.mel import mel_spectrogram
 from synthhost.library.shelves import load_model
@@ -86,7 +86,7 @@ def recipe(**changed: Any) -> Recipe:
         "settings": {"crop_frames": 24, "shares": [0.0, 0.7, 0.3]},
         "steps": 60,
         "batch": 4,
-        "learning_rate": 0.005,
+        "learning_rate": 0.003,
     }
     return Recipe.from_json({**plain, **changed}, "test")
 
@@ -120,7 +120,7 @@ def test_a_louder_crop_has_the_frames_of_a_louder_sound(tmp_path: Path) -> None:
 def test_it_learns_is_kept_and_sounds_at_a_pitch_nobody_told_it(tmp_path: Path) -> None:
     task = VocoderTask(recipe(), "cpu", tmp_path / "cache")
     begun = task.evaluate()
-    for step in range(40):
+    for step in range(60):
         batch = {name: torch.from_numpy(np.asarray(one)) for name, one in task.draw(step).items()}
         task.learn(batch, step)
     found = task.evaluate()
@@ -156,6 +156,9 @@ def test_what_cannot_learn_is_refused(tmp_path: Path) -> None:
         vocoder_hyper(recipe(hyper={key: value for key, value in HYPER.items() if key != "pitch"}))
     with pytest.raises(ConfigError, match="settings: shares"):
         VocoderTask(recipe(settings={"crop_frames": 24, "shares": [0.0, 0.0, 0.0]}), "cpu", tmp_path)
+    speech_only = {"crop_frames": 24, "shares": [1.0, 0.0, 0.0]}
+    with pytest.raises(TrainingError, match="no clip as long as a crop is learned from"):
+        VocoderTask(recipe(settings=speech_only), "cpu", tmp_path)
     with pytest.raises(ConfigError, match="settings: KeyError: 'crop_frames'"):
         VocoderTask(recipe(settings={}), "cpu", tmp_path)
     with pytest.raises(ConfigError, match="material: needs notes"):
