@@ -26,6 +26,7 @@ from synthhost.train.pictures import spectrograms
 
 _ENDINGS = frozenset({".wav", ".flac"})
 _MOST_FILES = 200
+_COLUMNS = 130  # of the table: a narrower terminal wraps its lines, which tell more than cut words
 _MOST_DRAWN, _MOST_DRAWN_HOURS = 40, 2
 
 
@@ -58,7 +59,8 @@ def command(
         plain = {name: _numbers(heard) for name, heard in found.items()}
         typer.echo(json.dumps(plain, indent=2))
         return
-    Console().print(_table(found))
+    console = Console()
+    Console(width=max(console.width, _COLUMNS)).print(_table(found))
 
 
 def _check_length(drawn: dict[str, tuple[Audio, int]]) -> None:
