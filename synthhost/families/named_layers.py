@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from synthhost.streaming.conv import Conv
 from synthhost.streaming.layer import AnyLayer
@@ -27,6 +28,14 @@ class NamedLayers(nn.Module):
 
     def __getitem__(self, name: str) -> AnyLayer:
         return self.layers[name]
+
+    def named_tensors(self) -> dict[str, Tensor]:
+        """Return every tensor by its published name, as it is kept."""
+        return {
+            f"{name}.{leaf}": tensor.detach().clone().to(torch.float32)
+            for name, layer in self.layers.items()
+            for leaf, tensor in layer.named_parameters()
+        }
 
 
 def looking_back(inputs: int, outputs: int, kernel: int = 1, dilation: int = 1) -> Conv:

@@ -26,9 +26,8 @@ from synthhost.families.hifigan_hyper import HifiganHyper
 from synthhost.families.melgan_hyper import MelganHyper
 from synthhost.families.note_input import NoteInput
 from synthhost.schema.recipe import Recipe
-from synthhost.streaming.conv import Conv
-from synthhost.streaming.transposed import ConvTranspose
 from synthhost.train import spread
+from synthhost.train.excited_layers import begin_smoothly, even_out, receptive_samples
 from synthhost.train.note_crops import Crop
 from synthhost.train.note_sounds import NoteSounds, note_input, timbre_points
 from synthhost.train.note_task import NoteTask
@@ -39,9 +38,7 @@ from synthhost.train.task import Batch
 FFT_SIZES = (128, 256, 512, 1024, 2048)
 _OCTAVE_SIZES = (1024, 2048)
 _QUIETEST = 2e-3  # mean magnitude: that of a note let go
-_SOFT = 0.02  # of full scale
 _EVALUATED = 24  # crops of notes held out
-_FAR_FRAMES = 1 << 16
 
 GeneratorHyper: TypeAlias = MelganHyper | HifiganHyper
 GENERATORS: Mapping[str, Family] = MappingProxyType({"hifigan": hifigan.FAMILY, "melgan": melgan.FAMILY})
@@ -137,11 +134,7 @@ class GeneratorTask(NoteTask):
 
     def model(self) -> ReadModel:
         """Return the network."""
-        tensors = {
-            f"{name}.{leaf}": tensor.detach().clone().to(torch.float32)
-            for name, layer in self.network.excited.layers.items()
-            for leaf, tensor in layer.named_parameters()
-        }
+        tensors = self.network.excited.named_tensors()
         rate = self.input.sample_rate
         return ReadModel("synthhost", self._family.name, self._hyper.as_json(), None, tensors, rate)
 
@@ -161,9 +154,8 @@ class GeneratorTask(NoteTask):
         """Return what is missed of spectra and of octaves' levels; what does not count is as it should be."""
         wanted = batch["sound"]
         judged = torch.where(batch["counts"] > 0.0, made, wanted)
-        return multi_resolution_loss(judged, wanted, FFT_SIZES, _QUIETEST), octave_loss(
-            judged, wanted, _OCTAVE_SIZES
-        )
+        spectrum = multi_resolution_loss(judged, wanted, FFT_SIZES, _QUIETEST)
+        return spectrum, octave_loss(judged, wanted, _OCTAVE_SIZES)
 
 
 def generator_of(recipe: Recipe) -> tuple[Family, GeneratorHyper]:
@@ -182,44 +174,3 @@ def generator_of(recipe: Recipe) -> tuple[Family, GeneratorHyper]:
     shape = {**_ALWAYS[family], **plain, "bands": notes.notes.bands, "notes": notes.as_json()}
     hyper: Any = GENERATORS[family].hyper_from_json(shape)
     return GENERATORS[family], hyper
-
-
-def receptive_samples(excited: Excited) -> int:
-    """Return how many samples one sample depends on, at most."""
-    hop = excited.graph.total(1)
-    first, _ = excited.graph.support(_FAR_FRAMES * hop, _FAR_FRAMES * hop)
-    return (_FAR_FRAMES - first) * hop
-
-
-@torch.no_grad()
-def even_out(excited: Excited) -> None:
-    """Let what is told without change come out of every upsampling without change: no tone at the frame rate.
-
-    A transposed convolution twice as long as its stride makes of a steady value the sum of two taps, another
-    one at each of `stride` places; these sums are brought to their mean.
-    """
-    for layer in excited.layers.values():
-        if isinstance(layer, ConvTranspose):
-            sums = layer.weight[:, :, : layer.stride] + layer.weight[:, :, layer.stride :]
-            uneven = 0.5 * (sums - sums.mean(2, keepdim=True))
-            layer.weight.sub_(torch.cat((uneven, uneven), 2))
-
-
-@torch.no_grad()
-def begin_smoothly(excited: Excited) -> None:
-    """Let what is told glide from frame to frame before anything is learned: no tone at the frame rate.
-
-    A transposed convolution that begins by chance repeats a pattern in every frame, whatever it is told. And
-    begin softly: what has once reached the bounds of the hyperbolic tangent learns no more.
-    """
-    for name, layer in excited.layers.items():
-        if isinstance(layer, ConvTranspose):
-            part = (torch.arange(layer.stride) + 1.0) / layer.stride
-            glide = torch.cat((part, 1.0 - part))
-            mixed = torch.randn(layer.in_channels, layer.out_channels) / layer.in_channels**0.5
-            layer.weight.copy_(mixed[:, :, None] * glide)
-        elif isinstance(layer, Conv):
-            gain = _SOFT if name == "conv_post" else 1.0
-            nn.init.normal_(layer.weight, std=gain * (layer.in_channels * layer.weight.shape[2]) ** -0.5)
-        if layer.bias is not None:
-            nn.init.zeros_(layer.bias)

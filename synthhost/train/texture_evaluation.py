@@ -21,7 +21,7 @@ from synthhost.train.sample_learners import SampleLearner
 from synthhost.train.steadiness import Steadiness, steadiness
 from synthhost.train.texture_task import bits, pairs_bits, texture_parts
 
-MOST_LEVEL_DB, MOST_SPECTRUM_DB, MOST_SILENT, MOST_DC = 4.0, 6.0, 0.05, 0.1
+MOST_LEVEL_DB, MOST_SPECTRUM_DB, MOST_SILENT, MOST_DC = 4.0, 6.0, 0.05, 0.05
 MOST_WHISTLE_DB = 12.0
 _PIECE_S = 5
 

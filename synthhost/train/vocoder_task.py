@@ -32,7 +32,7 @@ from synthhost.streaming.graph import Graph, GraphBuilder, Stream
 from synthhost.streaming.layer import AnyLayer
 from synthhost.train import spread
 from synthhost.train.draws import rng_of
-from synthhost.train.generator_task import begin_smoothly, even_out, receptive_samples
+from synthhost.train.excited_layers import begin_smoothly, even_out, receptive_samples
 from synthhost.train.pictures import spectrograms
 from synthhost.train.spoken_and_played import Clips, VocoderMaterial, clips
 from synthhost.train.stft_losses import multi_resolution_loss, octave_loss
@@ -200,11 +200,7 @@ class VocoderTask:
 
     def model(self) -> ReadModel:
         """Return the network."""
-        tensors = {
-            f"{name}.{leaf}": tensor.detach().clone().to(torch.float32)
-            for name, layer in self.network.excited.layers.items()
-            for leaf, tensor in layer.named_parameters()
-        }
+        tensors = self.network.excited.named_tensors()
         return ReadModel("synthhost", "hifigan", self._hyper.as_json(), MEL, tensors, MEL.sample_rate)
 
     @property

@@ -59,11 +59,7 @@ class WavegradRows(NoiseFinder):
 
     def tensors(self) -> Mapping[str, Tensor]:
         """Return the weights by published name, as they are kept."""
-        return {
-            f"{name}.{leaf}": tensor.detach().clone().to(torch.float32)
-            for name, layer in self.network.layers.items()
-            for leaf, tensor in layer.named_parameters()
-        }
+        return self.network.named_tensors()
 
     def found_at(self, noisy: Tensor, told: float, frames: Tensor) -> Tensor:
         """Return the noise that is found in sounds that are all as noisy as a sampler's step says."""
