@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # it may not have been compiled
 
 
 class SampleRnn(Autoregressive):
-    """The whole network, of ids 0 to q_levels - 1, quantised linearly: a sample is `2 * id / q_levels - 1`.
+    """The whole network. Ids 0 to q_levels - 1 are levels `2 * id / q_levels - 1`, before a mu-law or none.
 
     A recurrent tier works in bursts, at every sample its span divides: in the published shape every 16th
     sample multiplies about seven times as much as usual ones, every 64th twelve times. A hop holds all
@@ -93,6 +93,7 @@ class SampleRnn(Autoregressive):
             hidden_bias=_array(mlp.hidden.bias),
             output=_array(mlp.output.weight[:, :, 0]),
             output_bias=_array(mlp.output.bias),
+            companding=self.hyper.companding,
             precision=precision or FLOAT32,
             level=level,
         )
@@ -183,10 +184,13 @@ class SampleMlp(nn.Module):
             ids: `[batch, frame_size + samples - 1]`.
             condition: `[batch, samples, dim]`.
         """
-        heard = self._looked_up(ids) if self.training else self.input(self.embedding(ids).transpose(1, 2))
-        x = F.relu(heard + condition.transpose(1, 2))
-        logits = self.output(F.relu(self.hidden(x))).transpose(1, 2)
-        return F.log_softmax(logits, dim=2)
+        heard = self._looked_up(ids) if self.training else self._embedded(ids)
+        x = _by_row(self.hidden, F.relu(heard + condition))
+        return F.log_softmax(_by_row(self.output, F.relu(x)), dim=2)
+
+    def _embedded(self, ids: Tensor) -> Tensor:
+        heard: Tensor = self.input(self.embedding(ids).transpose(1, 2))
+        return heard.transpose(1, 2)
 
     def _looked_up(self, ids: Tensor) -> Tensor:
         """Return what the first layer makes of ids: rows of its table added up, which learns a lot faster."""
@@ -194,7 +198,7 @@ class SampleMlp(nn.Module):
         table = torch.einsum("dek,qe->kqd", self.input.weight, self.embedding.weight).flatten(0, 1)
         places = ids.unfold(1, taps, 1) + levels * torch.arange(taps, device=ids.device)
         rows = F.embedding_bag(places.flatten(0, 1), table, mode="sum")
-        return rows.reshape(ids.shape[0], -1, rows.shape[1]).transpose(1, 2)
+        return rows.reshape(ids.shape[0], -1, rows.shape[1])
 
     def table(self) -> NDArray[np.float32]:
         """Return what an id at each place adds to the first layer, `[frame_size, q_levels, dim]`.
@@ -229,6 +233,11 @@ def load_weights(network: SampleRnn, tensors: Mapping[str, Tensor]) -> None:
 def play(network: SampleRnn, options: Mapping[str, OptionValue]) -> SampleRnnVoice:
     """Return the network as it is played under options."""
     return SampleRnnVoice(network, str(options[PRECISION]))
+
+
+def _by_row(layer: nn.Conv1d, rows: Tensor) -> Tensor:
+    """Return what a convolution of one tap makes of `[batch, samples, channels]`, as one matrix product."""
+    return F.linear(rows, layer.weight[:, :, 0], layer.bias)
 
 
 def _array(tensor: Tensor | None) -> NDArray[np.float32]:

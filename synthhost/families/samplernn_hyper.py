@@ -32,6 +32,7 @@ class SampleRnnHyper:
         n_rnn: Recurrent layers in each tier.
         dim: Channels of every layer.
         q_levels: Values that a sample can take.
+        companding: mu of the mu-law that turns levels into amplitudes; 0: none, as published weights have it.
 
     Raises:
         ConfigError: The values describe no network that can be built.
@@ -41,6 +42,7 @@ class SampleRnnHyper:
     n_rnn: int
     dim: int
     q_levels: int
+    companding: float = 0.0
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.frame_sizes) <= _MAX_TIERS:
@@ -50,6 +52,7 @@ class SampleRnnHyper:
         _check_range("n_rnn", self.n_rnn, 1, _MAX_RNNS)
         _check_range("dim", self.dim, 1, _MAX_DIM)
         _check_range("q_levels", self.q_levels, 2, _MAX_LEVELS)
+        _check_range("companding", self.companding, 0, _MAX_LEVELS)
         if self.look_back_samples > _MAX_SPAN_SAMPLES:
             _refuse(
                 f"frame_sizes: {list(self.frame_sizes)} look back {self.look_back_samples} samples; "
@@ -108,6 +111,7 @@ class SampleRnnHyper:
             n_rnn=_number("n_rnn", _value(plain, "n_rnn")),
             dim=_number("dim", _value(plain, "dim")),
             q_levels=_number("q_levels", _value(plain, "q_levels")),
+            companding=_real("companding", plain.get("companding", 0.0)),
         )
 
 
@@ -115,7 +119,7 @@ def _refuse(what: str) -> NoReturn:
     raise ConfigError(f"SampleRNN {what}.")
 
 
-def _check_range(key: str, value: int, lowest: int, highest: int) -> None:
+def _check_range(key: str, value: float, lowest: int, highest: int) -> None:
     if not lowest <= value <= highest:
         _refuse(f"{key}: {value} lies outside {lowest} to {highest}")
 
@@ -130,3 +134,9 @@ def _number(key: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         _refuse(f"{key}: expected a whole number, got {value!r}")
     return value
+
+
+def _real(key: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        _refuse(f"{key}: expected a number, got {value!r}")
+    return float(value)

@@ -241,6 +241,7 @@ class SampleRnnLoop:
         hidden_bias: `[dim]`.
         output: Behind a rectifier, `[levels, dim]`.
         output_bias: `[levels]`.
+        companding: mu of the mu-law that turns levels into amplitudes; 0: none.
         precision: How weights are stored: "float32", or "float16" (IEEE 754), which takes half the memory.
             Sums are of float32 in any.
         level: Of `processor_levels()`; empty: the one in use.
@@ -273,6 +274,7 @@ class SampleRnnLoop:
         hidden_bias: NDArray[np.float32],
         output: NDArray[np.float32],
         output_bias: NDArray[np.float32],
+        companding: float = 0.0,
         precision: str = "float32",
         level: str = "",
     ) -> None: ...

@@ -26,7 +26,7 @@ void make_loop(SampleRnnLoop* memory, const Each2& inputs, const Each1& input_bi
                const Each2& from_input_biases, const Each3& from_hiddens, const Each2& from_hidden_biases,
                const Each2& starts, const Each3& upsamplings, const Each2& upsampling_biases,
                const Weights3& taps, const Weights2& hidden, const Weights1& hidden_bias,
-               const Weights2& output, const Weights1& output_bias, const std::string& precision,
+               const Weights2& output, const Weights1& output_bias, double companding, const std::string& precision,
                const std::string& level) {
   for (const std::size_t found :
        {input_biases.size(), from_inputs.size(), from_input_biases.size(), from_hiddens.size(),
@@ -45,6 +45,7 @@ void make_loop(SampleRnnLoop* memory, const Each2& inputs, const Each1& input_bi
   weights.hidden_bias = floats_of(hidden_bias);
   weights.output = matrix_of(output);
   weights.output_bias = floats_of(output_bias);
+  weights.companding = companding;
   new (memory) SampleRnnLoop(weights, kernels(processor_level_named(level)), precision_named(precision));
 }
 
@@ -103,7 +104,7 @@ void bind_samplernn(nb::module_& module) {
       .def("__init__", make_loop, nb::kw_only(), "inputs"_a, "input_biases"_a, "from_inputs"_a,
            "from_input_biases"_a, "from_hiddens"_a, "from_hidden_biases"_a, "starts"_a, "upsamplings"_a,
            "upsampling_biases"_a, "taps"_a, "hidden"_a, "hidden_bias"_a, "output"_a, "output_bias"_a,
-           "precision"_a = "float32", "level"_a = "")
+           "companding"_a = 0.0, "precision"_a = "float32", "level"_a = "")
       .def_prop_ro("conditions", &SampleRnnLoop::conditions)
       .def_prop_ro("uniforms", &SampleRnnLoop::uniforms)
       .def_prop_ro("normals", &SampleRnnLoop::normals)

@@ -1,7 +1,10 @@
 #include "samplernn_loop.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <stdexcept>
 
+#include "companding.hpp"
 #include "denormals.hpp"
 #include "draw.hpp"
 
@@ -23,10 +26,13 @@ SampleRnnLoop::SampleRnnLoop(const SampleRnnWeights& weights, const Kernels& ker
       ids_(at_least_one("the number of ids", weights.output.rows)),
       matrices_(precision) {
   at_least_one("the number of tiers", weights.tiers.size());
+  if (!std::isfinite(weights.companding)) throw std::invalid_argument("companding is not finite.");
   for (const SampleRnnTierWeights& tier : weights.tiers) pack_tier(tier);
   pack_perceptron(weights);
   for (std::size_t id = 0; id < ids_; ++id) {
-    level_of_.push_back(2.0f * (2.0f * static_cast<float>(id) / static_cast<float>(ids_) - 1.0f));
+    const float level = 2.0f * static_cast<float>(id) / static_cast<float>(ids_) - 1.0f;
+    level_of_.push_back(2.0f * level);
+    amplitude_of_.push_back(static_cast<float>(expanded(level, weights.companding)));
   }
 }
 
@@ -133,7 +139,7 @@ void SampleRnnLoop::run(const SampleRnnVoice* voices, std::size_t count, double 
                                            state.probabilities_.data());
         take_in(id, state);
         if (some[v].values) some[v].values[n] = static_cast<float>(id);
-        some[v].out[n] = 2.0f * static_cast<float>(id) / static_cast<float>(ids_) - 1.0f;
+        some[v].out[n] = amplitude_of_[id];
       }
     }
   }

@@ -34,6 +34,7 @@ struct SampleRnnWeights {
   std::vector<float> hidden_bias;           // [dim]
   Matrix output;                            // [levels, dim], behind a rectifier
   std::vector<float> output_bias;           // [levels]
+  double companding = 0.0;                  // mu of the mu-law that turns levels into amplitudes; 0: none
 };
 
 // What one voice remembers.
@@ -124,6 +125,7 @@ class SampleRnnLoop {
   std::vector<Tier> tiers_;  // the lowest first
   Floats start_;             // hidden states at first
   Floats level_of_;          // of each id, as a tier sees it
+  Floats amplitude_of_;      // of each id, as it sounds
   PackedPlace taps_;        // a row for every place and id
   PackedPlace hidden_, output_;
   Floats hidden_bias_, output_bias_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "companding.hpp"
 #include "denormals.hpp"
 #include "draw.hpp"
 
@@ -350,9 +351,7 @@ double WavenetLoop::heard_of(double value) const {
 double WavenetLoop::amplitude_of(double value) const {
   const double level =
       output_.distribution == Distribution::kSoftmax ? 2.0 * value / output_.levels - 1.0 : value;
-  if (!(output_.companding > 0.0)) return level;
-  const double size = std::expm1(std::fabs(level) * std::log1p(output_.companding)) / output_.companding;
-  return level < 0.0 ? -size : size;
+  return expanded(level, output_.companding);
 }
 
 float WavenetLoop::sound_of(double value, WavenetState& state) const {

@@ -17,6 +17,7 @@ from synthhost.families import samplernn, wavenet
 from synthhost.families.quantisation import amplitude_ids
 from synthhost.families.samplernn_hyper import SampleRnnHyper
 from synthhost.families.wavenet_hyper import WavenetHyper
+from synthhost.train.wavenet_rows import WavenetRows
 
 Update = Callable[[Tensor], None]
 """Takes the loss of one window, and takes a step down."""
@@ -28,12 +29,14 @@ class SampleLearner(Protocol):
     Attributes:
         family: Its name.
         network: It.
+        trained: It, or the same weights laid out as they learn fastest.
         ids: How many there are.
         before: Ids that stand before the first one that is predicted.
     """
 
     family: str
     network: Any
+    trained: nn.Module
     ids: int
     before: int
 
@@ -44,7 +47,7 @@ class SampleLearner(Protocol):
         """Predict ids, `[batch, before + samples]`, in windows; return the mean loss in nats.
 
         Args:
-            forward: The network, or what averages its gradients with those of other processes.
+            forward: What is trained, or what averages its gradients with those of other processes.
             ids: `[batch, before + samples]`.
             heard: The same as they are heard by what predicts: with noise on them, or not.
             update: Is given the loss of every window, so that long crops need no more memory.
@@ -68,6 +71,7 @@ class SampleRnnLearner:
     def __init__(self, hyper: dict[str, Any], window: int) -> None:
         self._hyper = SampleRnnHyper.from_json(hyper)
         self.network = samplernn.build(self._hyper)
+        self.trained: nn.Module = self.network
         self.ids = self._hyper.q_levels
         self.before = self._hyper.look_back_samples
         if window % self.before:
@@ -76,7 +80,7 @@ class SampleRnnLearner:
 
     def ids_of(self, sound: Audio) -> NDArray[np.int64]:
         """Return the ids of a sound, `[samples]`."""
-        return amplitude_ids(sound, self.ids, self.ids)
+        return amplitude_ids(sound, self.ids, self.ids, self._hyper.companding)
 
     def windows(self, forward: nn.Module, ids: Tensor, heard: Tensor, update: Update) -> float:
         """Predict ids window by window, the recurrent state going on from one to the next."""
@@ -114,7 +118,10 @@ class WavenetLearner:
         self._hyper = WavenetHyper.from_json(hyper)
         if self._hyper.bands or self._hyper.scalar_input:
             raise ConfigError("hyper: textures are learned without conditions, from ids.")
+        if (self._hyper.gate, self._hyper.n_speakers) != ("tanh-sigmoid", 0) or self._hyper.skip == "halving":
+            raise ConfigError("hyper: textures are learned of one speaker, gate tanh-sigmoid and skip root.")
         self.network = wavenet.build(self._hyper)
+        self.trained: nn.Module = WavenetRows(self.network)
         self.ids = self._hyper.out_channels
         self.before = min(self._hyper.receptive_samples, window)
 
@@ -125,8 +132,8 @@ class WavenetLearner:
 
     def windows(self, forward: nn.Module, ids: Tensor, heard: Tensor, update: Update) -> float:
         """Predict the ids behind the first ones."""
-        logits = forward(heard[:, :-1])[:, :, self.before - 1 :]
-        loss = F.cross_entropy(logits, ids[:, self.before :])
+        logits = forward(heard[:, :-1])[:, self.before - 1 :]
+        loss = F.cross_entropy(logits.flatten(0, 1), ids[:, self.before :].flatten())
         update(loss)
         return float(loss.detach())
 

@@ -23,6 +23,7 @@ from synthhost.train import spread
 from synthhost.train.draws import rng_of
 from synthhost.train.pictures import spectrogram
 from synthhost.train.recordings import RecordedMaterial, Recordings, recordings
+from synthhost.train.rounding import Rounding
 from synthhost.train.sample_learners import SampleLearner, SampleRnnLearner, WavenetLearner, strayed
 from synthhost.train.task import Batch
 
@@ -48,6 +49,7 @@ class TextureTask:
         try:
             self._astray = float(recipe.settings.get("heard_noise", 0.0))
             self._astray_from = int(recipe.settings.get("heard_noise_from", 0))
+            self._rounding = Rounding.from_json(recipe.settings)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"settings: {type(error).__name__}: {error}.") from error
         self.recordings: Recordings = recordings(self.material, self.sample_rate, cache, say)
@@ -61,7 +63,7 @@ class TextureTask:
             )
         network = self.learner.network.to(device)
         self.networks: Mapping[str, nn.Module] = {"network": network}
-        self._forward = spread.shared(network, device)
+        self._forward = spread.shared(self.learner.trained, device)
         self.optimisers: Mapping[str, Optimizer] = {
             "network": AdamW(network.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98))
         }
@@ -87,7 +89,8 @@ class TextureTask:
             optimiser.step()
 
         self.learner.network.train()
-        nats = self.learner.windows(self._forward, batch["ids"], batch["heard"], update)
+        with self._rounding.at(step, self._device):
+            nats = self.learner.windows(self._forward, batch["ids"], batch["heard"], update)
         return {"bits": nats / math.log(2.0)}
 
     def evaluate(self) -> dict[str, float]:
@@ -146,7 +149,7 @@ def bits(learner: SampleLearner, ids: NDArray[np.int64], crop: int, device: str 
     begins = np.linspace(0, ids.shape[0] - size, _EVALUATED).astype(np.int64)
     crops = torch.from_numpy(np.stack([ids[begin : begin + size] for begin in begins])).to(device)
     learner.network.eval()
-    return learner.windows(learner.network, crops, crops, lambda _: None) / math.log(2.0)
+    return learner.windows(learner.trained, crops, crops, lambda _: None) / math.log(2.0)
 
 
 def pairs_bits(learned: NDArray[np.int64], ids: NDArray[np.int64], count: int) -> float:

@@ -1,21 +1,22 @@
-"""The gates of a mel vocoder: beside the universal generator, on the same recordings that are held out."""
+"""The gates of a mel vocoder: beside the universal generator and phases sought for the same frames."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synthhost.core.arrays import Audio
 from synthhost.core.errors import ConfigError
-from synthhost.library.model import Model
 from synthhost.library.shelves import load_model
 from synthhost.schema.recipe import Recipe
 from synthhost.train.comparing import Likeness, likeness
 from synthhost.train.distances import PitchTracker
 from synthhost.train.evaluation import Evaluation, Scope
+from synthhost.train.phase_reconstruction import reconstructed
 from synthhost.train.spoken_and_played import Clips, VocoderMaterial, clips
 from synthhost.train.vocoder_task import MEL
 
@@ -24,6 +25,8 @@ MOST_TIMES, MOST_CENTS, MOST_COMB_DB = 1.5, 15.0, 3.0
 _OF_A_KIND = 12
 _LONGEST_FRAMES = 4 * MEL.sample_rate // MEL.hop_samples
 _EDGE = 4  # frames at either end that are left out
+_BESIDE = ("", "universal generator: ", "real-time phase reconstruction: ")
+_Row: TypeAlias = tuple[Likeness, ...]  # what the model makes of a recording's frames, and those beside it
 KINDS = ("speech", "notes", "piano")
 
 
@@ -38,24 +41,20 @@ def evaluate_vocoder(
     found = clips(material, MEL, cache, say)
     tracker = PitchTracker()
     figures: list[str] = []
-    everything: dict[str, list[Likeness]] = {"own": [], "universal": []}
+    everything: list[_Row] = []
     for kind, name in enumerate(KINDS):
         say(f"listening to {name} ...")
-        pairs = [
-            (_beside(model, mel, sound, tracker), _beside(universal, mel, sound, tracker))
-            for mel, sound in held_out(found, kind)
-        ]
-        if not pairs:
-            continue
-        own, other = (list(one) for one in zip(*pairs, strict=True))
-        everything["own"] += own
-        everything["universal"] += other
-        figures.append(f"{name}, {len(own)} recordings: {_told(own)}; universal generator: {_told(other)}")
-    if not everything["own"]:
+        of_kind: list[_Row] = []
+        for mel, sound in held_out(found, kind):
+            made = (model.render(mel), universal.render(mel), reconstructed(mel, MEL))
+            of_kind.append(tuple(_beside(one, sound, tracker) for one in made))
+        if of_kind:
+            everything += of_kind
+            figures.append(f"{name}, {len(of_kind)} recordings: {_told_of(of_kind)}")
+    if not everything:
         raise ConfigError(f"{recipe.name}: nothing is held out.")
-    own, other = everything["own"], everything["universal"]
-    figures.append(f"all: {_told(own)}; universal generator: {_told(other)}")
-    return Evaluation(recipe.name, tuple(figures), tuple(_failures(own, other)))
+    figures.append(f"all: {_told_of(everything)}")
+    return Evaluation(recipe.name, tuple(figures), tuple(_failures(everything)))
 
 
 def held_out(found: Clips, kind: int) -> Iterator[tuple[NDArray[np.float32], Audio]]:
@@ -70,8 +69,7 @@ def held_out(found: Clips, kind: int) -> Iterator[tuple[NDArray[np.float32], Aud
         yield np.ascontiguousarray(found.mel[first:last].T), sound
 
 
-def _beside(model: Model, mel: NDArray[np.float32], sound: Audio, tracker: PitchTracker) -> Likeness:
-    made = model.render(mel)
+def _beside(made: Audio, sound: Audio, tracker: PitchTracker) -> Likeness:
     edge = _EDGE * MEL.hop_samples
     frame_rate_hz = MEL.sample_rate / MEL.hop_samples
     return likeness(made[edge:-edge], sound[edge:-edge], MEL.sample_rate, frame_rate_hz, tracker)
@@ -89,6 +87,11 @@ def _comb_db(found: list[Likeness]) -> float:
     return float(np.median([one.comb_db for one in found]))
 
 
+def _told_of(rows: list[_Row]) -> str:
+    columns = zip(_BESIDE, zip(*rows, strict=True), strict=True)
+    return "; ".join(f"{name}{_told(list(found))}" for name, found in columns)
+
+
 def _told(found: list[Likeness]) -> str:
     spectral_db = float(np.mean([one.spectral_db for one in found]))
     near = float(np.mean([one.near for one in found]))
@@ -98,7 +101,8 @@ def _told(found: list[Likeness]) -> str:
     )
 
 
-def _failures(own: list[Likeness], other: list[Likeness]) -> list[str]:
+def _failures(rows: list[_Row]) -> list[str]:
+    own, other = [row[0] for row in rows], [row[1] for row in rows]
     times = _log_mel(own) / _log_mel(other)
     gates = (
         (

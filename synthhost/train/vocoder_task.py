@@ -34,6 +34,7 @@ from synthhost.train import spread
 from synthhost.train.draws import rng_of
 from synthhost.train.excited_layers import begin_smoothly, even_out, receptive_samples
 from synthhost.train.pictures import spectrograms
+from synthhost.train.rounding import Rounding
 from synthhost.train.spoken_and_played import Clips, VocoderMaterial, clips
 from synthhost.train.stft_losses import multi_resolution_loss, octave_loss
 from synthhost.train.task import Batch
@@ -84,7 +85,8 @@ class VocoderNetwork(nn.Module):
             octaves: At which it is excited, `[batch, frames]`.
         """
         made: Tensor = self._sound[0](torch.cat((mel, octaves[:, None]), 1))
-        followed: Tensor = self._pitch[0](mel)
+        with torch.autocast(mel.device.type, enabled=False):  # an octave in 256ths is too coarse
+            followed: Tensor = self._pitch[0](mel)
         return made[:, 0], followed[:, 0]
 
 
@@ -105,6 +107,7 @@ class VocoderTask:
             self._astray = float(recipe.settings.get("pitch_noise_cents", 3.0)) / 1200.0
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"settings: {type(error).__name__}: {error}.") from error
+        self._rounding = Rounding.from_json(recipe.settings)
         if self._shares.shape != (3,) or not (self._shares >= 0.0).all() or not self._shares.sum() > 0.0:
             raise ConfigError("settings: shares: give three, of speech, notes and piano.")
         torch.manual_seed(recipe.seed)
@@ -147,7 +150,9 @@ class VocoderTask:
     def learn(self, batch: Mapping[str, Tensor], step: int) -> dict[str, float]:
         """Come nearer to the sound, and to the pitch."""
         optimiser = self.optimisers["network"]
-        made, followed = self._forward(batch["mel"], batch["octaves"])
+        with self._rounding.at(step, self._device):
+            made, followed = self._forward(batch["mel"], batch["octaves"])
+        made = made.float()
         spectrum, octaves, mel, pitch = self._missed(made, followed, batch)
         optimiser.zero_grad(set_to_none=True)
         (spectrum + octaves + mel + pitch).backward()  # type: ignore[no-untyped-call]

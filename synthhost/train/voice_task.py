@@ -33,6 +33,7 @@ from synthhost.train.note_crops import Crop
 from synthhost.train.note_sounds import NoteSounds, note_input, timbre_points
 from synthhost.train.note_task import NoteTask
 from synthhost.train.notes_material import NoteMaterial
+from synthhost.train.rounding import Rounding
 from synthhost.train.sample_learners import strayed
 from synthhost.train.task import Batch
 from synthhost.train.texture_task import pairs_bits
@@ -40,7 +41,6 @@ from synthhost.train.wavenet_rows import WavenetRows
 
 _EVALUATED = 24  # crops of notes held out
 _MU, _LEVELS = 255.0, 256.0
-_PRECISIONS = ("float32", "bfloat16")  # of matrix products while learning
 
 
 class NoteNetwork(nn.Module):
@@ -85,10 +85,7 @@ class VoiceTask(NoteTask):
             self._astray = float(recipe.settings.get("heard_noise", 0.0))
         except (TypeError, ValueError) as error:
             raise ConfigError(f"settings: {type(error).__name__}: {error}.") from error
-        precision = recipe.settings.get("precision", _PRECISIONS[0])
-        if precision not in _PRECISIONS:
-            raise ConfigError(f"settings: precision: {precision!r} is none of {', '.join(_PRECISIONS)}.")
-        self._single = precision == _PRECISIONS[0]
+        self._rounding = Rounding.from_json(recipe.settings)
         self.sounds = NoteSounds(recipe, self.input, self.hyper.receptive_samples, cache, say)
         self._ids = self._quantised()
         torch.manual_seed(recipe.seed)
@@ -112,7 +109,7 @@ class VoiceTask(NoteTask):
     def learn(self, batch: Mapping[str, Tensor], step: int) -> dict[str, float]:
         """Predict every sample of the crops from those before it."""
         optimiser = self.optimisers["network"]
-        with torch.autocast(self._device.split(":")[0], torch.bfloat16, enabled=not self._single):
+        with self._rounding.at(step, self._device):
             logits, points = self._forward(batch["frames"], batch["timbre"], batch["noise"], batch["heard"])
         nats = self._nats(logits.float(), batch)
         optimiser.zero_grad(set_to_none=True)

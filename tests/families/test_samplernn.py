@@ -35,6 +35,7 @@ FOUR = SampleRnnHyper((2, 2, 3), n_rnn=2, dim=33, q_levels=64)
 WIDE = SampleRnnHyper((4,), n_rnn=1, dim=70, q_levels=80)  # more than a whole panel of weights
 PLAIN = SampleRnnHyper((1,), n_rnn=1, dim=1, q_levels=2)
 SHAPES = [TWO, THREE, FOUR, PLAIN]
+COMPANDED = SampleRnnHyper((4,), n_rnn=1, dim=12, q_levels=16, companding=15.0)  # TWO, but for that
 
 
 @cache
@@ -112,6 +113,16 @@ def test_every_level_of_processor_draws_what_torch_predicts(hyper: SampleRnnHype
     levels = uniform(240)
     ids = ids_of(made(network(hyper).loop(level=level), levels, [70]), hyper)
     assert (ids == drawn(predictions(hyper, ids), levels, 1.0)).all()
+
+
+@pytest.mark.parametrize("level", processor_levels())
+def test_a_mu_law_changes_how_ids_sound_and_not_which_are_drawn(level: str) -> None:
+    levels = uniform(240)
+    plain = made(network(TWO).loop(level=level), levels, [70]).astype(np.float64)
+    companded = made(network(COMPANDED).loop(level=level), levels, [70])
+    expanded = np.sign(plain) * (16.0 ** np.abs(plain) - 1.0) / 15.0
+    np.testing.assert_allclose(companded, expanded, atol=1e-7, rtol=0)
+    assert np.unique(companded).size > 8
 
 
 @pytest.mark.parametrize("hyper", [*SHAPES, WIDE])

@@ -25,6 +25,9 @@ REFUSED = [
     ({"dim": 10**9}, "dim: 1000000000 lies outside 1 to 4096"),
     ({"dim": "1024"}, "expected a whole number"),
     ({"q_levels": 1}, "q_levels: 1 lies outside 2 to 4096"),
+    ({"companding": -1.0}, "companding: -1.0 lies outside 0 to 4096"),
+    ({"companding": float("nan")}, "companding: nan lies outside"),
+    ({"companding": "mu"}, "companding: expected a number, got 'mu'"),
     ({"dim": 4096, "frame_sizes": [64]}, "numbers together; the most is 536870912"),
 ]
 

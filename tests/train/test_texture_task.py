@@ -136,7 +136,7 @@ def test_windows_together_are_predicted_as_each_is(
     ids = torch.from_numpy(task.draw(0)["ids"])
     updates: list[float] = []
     with torch.no_grad():
-        nats = task.learner.windows(task.learner.network, ids, ids, lambda loss: updates.append(float(loss)))
+        nats = task.learner.windows(task.learner.trained, ids, ids, lambda loss: updates.append(float(loss)))
     assert nats == pytest.approx(np.mean(updates), rel=1e-6)
     assert len(updates) == (2 if hyper is SAMPLERNN else 1)
 

@@ -1,0 +1,31 @@
+"""Products are rounded for as many steps as a recipe says, and no longer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from synthhost.core.errors import ConfigError
+from synthhost.train.rounding import Rounding
+
+
+def test_the_first_steps_round_and_those_behind_them_do_not() -> None:
+    rounding, one = Rounding.from_json({"bfloat16_steps": 2}), torch.full((1, 1), 1.0 + 2.0**-10)
+    found = []
+    for step in range(4):
+        with rounding.at(step, "cpu"):
+            found.append(float((one @ torch.ones(1, 1)).float()))
+    assert found == [1.0, 1.0, 1.0 + 2.0**-10, 1.0 + 2.0**-10]
+
+
+def test_nothing_is_rounded_where_a_recipe_does_not_say_so() -> None:
+    with Rounding.from_json({}).at(0, "cpu"):
+        assert (torch.ones(1, 1) @ torch.ones(1, 1)).dtype == torch.float32
+
+
+@pytest.mark.parametrize("steps", [-1, 1.5, "all", True, None])
+def test_what_is_no_number_of_steps_is_refused(steps: Any) -> None:
+    with pytest.raises(ConfigError, match=r"bfloat16_steps: .* is no number of steps"):
+        Rounding.from_json({"bfloat16_steps": steps})
