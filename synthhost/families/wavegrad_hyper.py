@@ -51,6 +51,7 @@ class WavegradHyper:
         down_channels: What the noisy sound becomes at first, and of each stage down.
         down_dilations: Of the convolutions of each stage down.
         training_betas: The schedule it was trained with.
+        fast_betas: A short schedule that was published with it, or none.
         notes: What is made of frames of notes; such a network looks at nothing ahead. None: it plays none.
         emphasis: How the sound was changed that it learned; then nothing is clamped. None: it was not.
 
@@ -67,6 +68,7 @@ class WavegradHyper:
     down_channels: tuple[int, ...]
     down_dilations: tuple[tuple[int, ...], ...]
     training_betas: Betas
+    fast_betas: Betas = ()
     notes: NoteInput | None = None
     emphasis: Emphasis | None = None
 
@@ -143,7 +145,7 @@ class WavegradHyper:
     @property
     def schedules(self) -> Schedules:
         """The schedules that are known of it."""
-        return Schedules(self.training_betas, (), (_SIX, _SEVEN, _TWELVE, _twenty_five()))
+        return Schedules(self.training_betas, self.fast_betas, (_SIX, _SEVEN, _TWELVE, _twenty_five()))
 
     @property
     def parameters(self) -> int:
@@ -172,6 +174,7 @@ class WavegradHyper:
             "down_channels": list(self.down_channels),
             "down_dilations": [list(row) for row in self.down_dilations],
             "training_betas": betas_as_json(self.training_betas),
+            **({"fast_betas": list(self.fast_betas)} if self.fast_betas else {}),
         }
 
     @classmethod
@@ -181,7 +184,7 @@ class WavegradHyper:
         Raises:
             ConfigError: A key is missing or its value cannot be used.
         """
-        values = HyperReader("WaveGrad", plain)
+        values, fast = HyperReader("WaveGrad", plain), plain.get("fast_betas") or []
         return cls(
             variant=cast(Variant, values.word("variant", ("lmnt", "ivanvovk"), "")),
             bands=values.whole("bands", 1, _MAX_BANDS),
@@ -192,6 +195,7 @@ class WavegradHyper:
             down_channels=values.wholes("down_channels", _MAX_STAGES, 1, _MAX_CHANNELS),
             down_dilations=_dilations(plain, "down_dilations"),
             training_betas=betas_from_json(plain.get("training_betas"), "WaveGrad training_betas"),
+            fast_betas=betas_from_json(fast, "WaveGrad fast_betas") if fast else (),
             notes=notes_from_json(plain),
             emphasis=Emphasis.from_json(plain, "WaveGrad"),
         )

@@ -34,9 +34,10 @@ from synthhost.train.note_crops import Crop
 from synthhost.train.note_sounds import NoteSounds, note_input, timbre_points
 from synthhost.train.note_task import NoteTask
 from synthhost.train.notes_material import NoteMaterial
+from synthhost.train.rounding import Rounding
 from synthhost.train.stft_losses import multi_resolution_loss, octave_loss
 from synthhost.train.task import Batch
-from synthhost.train.wavegrad_rows import WavegradRows
+from synthhost.train.wavegrad_rows import WavegradRows, begin_orthogonal
 
 _EVALUATED = 24  # crops of notes held out
 _LEVELS = 8  # of noise, at which they are judged
@@ -49,7 +50,9 @@ def _diffwave(plain: Mapping[str, Any]) -> NoiseFinder:
 
 
 def _wavegrad(plain: Mapping[str, Any]) -> NoiseFinder:
-    return WavegradRows(wavegrad.build(WavegradHyper.from_json(plain)))
+    network = wavegrad.build(WavegradHyper.from_json(plain))
+    begin_orthogonal(network)
+    return WavegradRows(network)
 
 
 FINDERS: Mapping[str, Callable[[Mapping[str, Any]], NoiseFinder]] = MappingProxyType(
@@ -103,6 +106,7 @@ class DiffusionTask(NoteTask):
             self._pull = float(recipe.settings.get("timbre_pull", 1e-3))
             self._few = [int(one) for one in recipe.settings.get("few_steps", [])]
             self._few_from = int(recipe.settings.get("few_steps_from", 0))
+            self._rounding = Rounding.from_json(recipe.settings)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"settings: {type(error).__name__}: {error}.") from error
         self.sounds = NoteSounds(recipe, self.input, self._finder.receptive_samples, cache, say)
@@ -160,23 +164,27 @@ class DiffusionTask(NoteTask):
     def learn(self, batch: Mapping[str, Tensor], step: int) -> dict[str, float]:
         """Find the noise in the crops; or come nearer to their sound in a few steps."""
         if "rows" in batch:
-            return self._learn_to_sound(batch)
+            return self._learn_to_sound(batch, step)
         optimiser = self.optimisers["network"]
         noisy = self._finder.noised(batch["sound"], batch["level"], batch["found"])
-        found, points = self._forward(batch["frames"], batch["timbre"], batch["noise"], noisy, batch["level"])
-        loss = _missed(found, batch)
+        told = (batch["frames"], batch["timbre"], batch["noise"])
+        with self._rounding.at(step, self._device):
+            found, points = self._forward(*told, noisy, batch["level"])
+        loss = _missed(found.float(), batch)
         optimiser.zero_grad(set_to_none=True)
         (loss + self._pull * points.square().mean()).backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self._recipe.most_gradient)
         optimiser.step()
         return {"missed": float(loss.detach())}
 
-    def _learn_to_sound(self, batch: Mapping[str, Tensor]) -> dict[str, float]:
+    def _learn_to_sound(self, batch: Mapping[str, Tensor], step: int) -> dict[str, float]:
         """Let the sampler itself sound like the crops, as WaveFit does (Koizumi and others 2022)."""
         optimiser, rows = self.optimisers["network"], batch["rows"]
-        made, points = self._forward(batch["frames"], batch["timbre"], batch["noise"], rows, batch["level"])
+        told = (batch["frames"], batch["timbre"], batch["noise"])
+        with self._rounding.at(step, self._device):
+            made, points = self._forward(*told, rows, batch["level"])
         counts = self._counted(batch["counts"], rows.shape[1])
-        judged = torch.where(counts > 0.0, made, batch["sound"])
+        judged = torch.where(counts > 0.0, made.float(), batch["sound"])
         spectrum = multi_resolution_loss(judged, batch["sound"], FFT_SIZES, _QUIETEST)
         octaves = octave_loss(judged, batch["sound"], _OCTAVE_SIZES)
         optimiser.zero_grad(set_to_none=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from synthhost.families import wavegrad
@@ -20,6 +20,23 @@ from synthhost.streaming.conv import Conv
 from synthhost.streaming.graph import GraphBuilder
 from synthhost.train.noise_finder import Level, NoiseFinder
 from synthhost.train.rows import causal_rows
+
+_TOLD_GAIN, _LAST_GAIN = 2.0, 0.1
+
+
+@torch.no_grad()
+def begin_orthogonal(network: Wavegrad) -> None:
+    """Begin with orthogonal weights, as lmnt-com/wavegrad does.
+
+    Weights as small as torch begins with leave nothing of what frames tell after so many layers in a row,
+    and the network learns to do without. It begins to find noise softly.
+    """
+    for name, layer in network.layers.items():
+        if isinstance(layer, Conv):
+            told = _TOLD_GAIN if name.startswith("notes.") else 1.0
+            nn.init.orthogonal_(layer.weight, _LAST_GAIN if name == "last_conv" else told)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
 
 class WavegradRows(NoiseFinder):

@@ -200,11 +200,20 @@ def test_as_many_steps_as_a_shipped_schedule_has_are_that_schedule(steps: int) -
         ({"down_dilations": 3}, "down_dilations: expected one list"),
         ({"down_dilations": [[10**6], [1]]}, "down_dilations: 1000000 lies outside"),
         ({"training_betas": "linear"}, "training_betas: expected a list of betas"),
+        ({"fast_betas": [0.1, 2.0]}, "fast_betas: beta 1 is 2.0"),
     ],
 )
 def test_what_cannot_be_built_is_refused(change: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         WavegradHyper.from_json({**LMNT, **change})
+
+
+def test_a_model_can_have_a_short_schedule_of_its_own() -> None:
+    own = [1e-4, 0.01, 0.3]
+    hyper = WavegradHyper.from_json({**LMNT, "fast_betas": own})
+    assert hyper.schedules.chosen("fast", 0) == tuple(own)
+    assert WavegradHyper.from_json(hyper.as_json()) == hyper
+    assert len(WavegradHyper.from_json(LMNT).schedules.chosen("fast", 0)) == 6
 
 
 def test_every_tensor_is_used() -> None:

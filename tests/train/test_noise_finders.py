@@ -94,6 +94,8 @@ def test_rows_find_what_the_streaming_graph_finds(family: str) -> None:
     frames = torch.from_numpy(notes)[None].expand(3, -1, -1)
     noisy = torch.from_numpy(0.05 * rng.standard_normal((3, FRAMES * HOP)).astype(np.float32))
     with torch.no_grad():
+        if family == "wavegrad":
+            finder.network["last_conv"].weight.mul_(0.03)  # its sampler clamps
         together = finder(noisy, torch.from_numpy(levels), frames)
         for row, level in enumerate(levels):
             alone = one(finder, noisy[row : row + 1], float(level), frames[:1])
