@@ -7,8 +7,9 @@ stands beside the samples it is added to: row 0 of a tape begins, row k comes af
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -178,6 +179,19 @@ def ancestral(betas: Betas, *, single: bool, clamps: bool) -> list[Ancestral]:
         Ancestral(float(signal[n]), float(found[n]), float(noise[n]), clamps) for n in range(len(betas))
     ]
     return updates[::-1]
+
+
+def of_sound(update: Ancestral, energy: float) -> Ancestral:
+    """Return the same update for a network that finds the clean sound instead of the noise.
+
+    Noise is what is in a noisy signal beside the sound: `(signal - sqrt(energy) * sound) / sqrt(1 - energy)`.
+
+    Args:
+        update: For found noise.
+        energy: The fraction of a signal's energy that is kept where it is found.
+    """
+    part = update.found / math.sqrt(1.0 - energy)
+    return replace(update, signal=update.signal - part, found=-part * math.sqrt(energy))
 
 
 def posterior(betas: Betas) -> tuple[list[Posterior], list[float]]:

@@ -18,8 +18,8 @@ from synthhost.families.family import SEED, TEMPERATURE, Family
 from synthhost.families.named_layers import NamedLayers, looking_back, same_length
 from synthhost.families.noise_schedule import Betas, check_reach, kept
 from synthhost.families.note_input import lay_notes, note_layers
-from synthhost.families.sampler import OPTIONS, Step, ancestral, as_played, lay_sampler, posterior
-from synthhost.families.wavegrad_hyper import WavegradHyper
+from synthhost.families.sampler import OPTIONS, Step, ancestral, as_played, lay_sampler, of_sound, posterior
+from synthhost.families.wavegrad_hyper import SOUND, WavegradHyper
 from synthhost.families.weights import fill
 from synthhost.streaming.block import AnyBlock
 from synthhost.streaming.channels import Offset
@@ -56,7 +56,7 @@ class Wavegrad(NamedLayers):
         return graph.add("mel", self["first_conv"], stream), waves
 
     def lay(self, graph: GraphBuilder, name: str, told: float, signal: Stream, condition: Stream) -> Stream:
-        """Lay one network and return the noise that it finds.
+        """Lay one network and return what it finds, the noise or the clean sound.
 
         Args:
             graph: Where.
@@ -147,6 +147,8 @@ def sampler_steps(hyper: WavegradHyper, betas: Betas) -> list[Step]:
         return [Step(level, update) for level, update in zip(levels, later, strict=True)]
     told = np.sqrt(kept(betas))[::-1].astype(np.float32)
     updates = ancestral(betas, single=False, clamps=hyper.emphasis is None)
+    if hyper.finds == SOUND:
+        updates = [of_sound(one, energy) for one, energy in zip(updates, kept(betas)[::-1], strict=True)]
     return [Step(float(level), update) for level, update in zip(told, updates, strict=True)]
 
 

@@ -15,6 +15,9 @@ from synthhost.families.note_input import WAVES, NoteInput, check_frames, notes_
 from synthhost.streaming.interpolation import Mode
 
 Variant = Literal["lmnt", "ivanvovk"]
+Finds = Literal["noise", "sound"]
+NOISE: Finds = "noise"
+SOUND: Finds = "sound"
 
 UP_CONVOLUTIONS = 4  # of an upsampling block, beside its shortcut
 
@@ -54,6 +57,7 @@ class WavegradHyper:
         fast_betas: A short schedule that was published with it, or none.
         notes: What is made of frames of notes; such a network looks at nothing ahead. None: it plays none.
         emphasis: How the sound was changed that it learned; then nothing is clamped. None: it was not.
+        finds: "noise", as published, or the clean "sound" (x-prediction, Salimans and Ho 2022).
 
     Raises:
         ConfigError: The values describe no network that can be built.
@@ -71,6 +75,7 @@ class WavegradHyper:
     fast_betas: Betas = ()
     notes: NoteInput | None = None
     emphasis: Emphasis | None = None
+    finds: Finds = NOISE
 
     def __post_init__(self) -> None:
         stages = len(self.factors)
@@ -99,6 +104,8 @@ class WavegradHyper:
                 raise ConfigError("WaveGrad notes: only the variant lmnt plays them.")
         if self.emphasis is not None and self.variant != "lmnt":
             raise ConfigError("WaveGrad emphasis: only the variant lmnt has any.")
+        if self.finds != NOISE and self.variant != "lmnt":
+            raise ConfigError(f"WaveGrad finds: only the variant lmnt finds the {self.finds}.")
 
     @property
     def conditions(self) -> int:
@@ -175,6 +182,7 @@ class WavegradHyper:
             "down_dilations": [list(row) for row in self.down_dilations],
             "training_betas": betas_as_json(self.training_betas),
             **({"fast_betas": list(self.fast_betas)} if self.fast_betas else {}),
+            **({} if self.finds == NOISE else {"finds": self.finds}),
         }
 
     @classmethod
@@ -198,6 +206,7 @@ class WavegradHyper:
             fast_betas=betas_from_json(fast, "WaveGrad fast_betas") if fast else (),
             notes=notes_from_json(plain),
             emphasis=Emphasis.from_json(plain, "WaveGrad"),
+            finds=cast(Finds, values.word("finds", (NOISE, SOUND), NOISE)),
         )
 
     def _check_size(self) -> None:

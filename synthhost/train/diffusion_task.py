@@ -170,7 +170,7 @@ class DiffusionTask(NoteTask):
         told = (batch["frames"], batch["timbre"], batch["noise"])
         with self._rounding.at(step, self._device):
             found, points = self._forward(*told, noisy, batch["level"])
-        loss = _missed(found.float(), batch)
+        loss = self._missed(found.float(), batch)
         optimiser.zero_grad(set_to_none=True)
         (loss + self._pull * points.square().mean()).backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self._recipe.most_gradient)
@@ -237,8 +237,13 @@ class DiffusionTask(NoteTask):
             noisy = self._finder.noised(batch["sound"], batch["level"], batch["found"])
             none = torch.zeros(1, self.input.dimensions, device=self._device)
             found, _ = self.network(batch["frames"], batch["timbre"], none, noisy, batch["level"])
-            total += float(_missed(found, batch))
+            total += float(self._missed(found, batch))
         return total / _EVALUATED
+
+    def _missed(self, found: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+        """Return the mean size of what was not found, over the samples that count."""
+        counts, wanted = batch["counts"], batch["sound" if self._finder.finds_sound else "found"]
+        return ((found - wanted).abs() * counts).sum() / counts.sum()
 
     def begin_from(self, tensors: Mapping[str, Tensor]) -> None:
         """Begin with a network's weights, and with instruments near the middle of its timbre space."""
@@ -281,9 +286,3 @@ def finder_of(recipe: Recipe) -> NoiseFinder:
         raise ConfigError(f"hyper: family: {family!r} finds no noise; one of {', '.join(FINDERS)} does.")
     notes = note_input(plain, NoteMaterial.from_json(recipe.material))
     return FINDERS[family]({"variant": "lmnt", **plain, "bands": notes.notes.bands, "notes": notes.as_json()})
-
-
-def _missed(found: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
-    """Return the mean size of what was not found, over the samples that count."""
-    counts = batch["counts"]
-    return ((found - batch["found"]).abs() * counts).sum() / counts.sum()

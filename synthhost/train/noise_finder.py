@@ -25,11 +25,13 @@ class NoiseFinder(nn.Module, ABC):
         family: Of the network.
         network: As it is played; its weights are those that learn.
         notes: What it makes of notes.
+        finds_sound: Whether it finds the clean sound instead of the noise.
     """
 
     family: Family
     network: Any
     notes: NoteInput
+    finds_sound = False
 
     @property
     def receptive_samples(self) -> int:
@@ -51,7 +53,7 @@ class NoiseFinder(nn.Module, ABC):
 
     @abstractmethod
     def found(self, noisy: Tensor, level: Tensor, frames: Tensor) -> Tensor:
-        """Return the noise that is found, `[batch, samples]`.
+        """Return what is found, the noise or the clean sound, `[batch, samples]`.
 
         Args:
             noisy: `[batch, samples]`.

@@ -15,6 +15,7 @@ from synthhost.families.noise_schedule import FAST
 from synthhost.families.note_input import lay_notes
 from synthhost.families.sampler import Step
 from synthhost.families.wavegrad import SLOPE, Wavegrad
+from synthhost.families.wavegrad_hyper import SOUND
 from synthhost.streaming.block import AnyBlock
 from synthhost.streaming.conv import Conv
 from synthhost.streaming.graph import GraphBuilder
@@ -49,7 +50,7 @@ class WavegradRows(NoiseFinder):
         super().__init__()
         hyper = network.hyper
         assert hyper.notes is not None
-        self.network, self.notes = network, hyper.notes
+        self.network, self.notes, self.finds_sound = network, hyper.notes, hyper.finds == SOUND
         energy = np.cumprod(1.0 - np.asarray(hyper.training_betas))
         self._edges = np.sqrt(np.concatenate(([1.0], energy)))
         parts: list[AnyBlock] = []

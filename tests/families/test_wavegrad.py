@@ -201,6 +201,8 @@ def test_as_many_steps_as_a_shipped_schedule_has_are_that_schedule(steps: int) -
         ({"down_dilations": [[10**6], [1]]}, "down_dilations: 1000000 lies outside"),
         ({"training_betas": "linear"}, "training_betas: expected a list of betas"),
         ({"fast_betas": [0.1, 2.0]}, "fast_betas: beta 1 is 2.0"),
+        ({"finds": "peace"}, "finds: expected one of noise, sound"),
+        ({"finds": "sound", "variant": "ivanvovk"}, "only the variant lmnt finds the sound"),
     ],
 )
 def test_what_cannot_be_built_is_refused(change: dict[str, Any], words: str) -> None:
@@ -208,11 +210,13 @@ def test_what_cannot_be_built_is_refused(change: dict[str, Any], words: str) -> 
         WavegradHyper.from_json({**LMNT, **change})
 
 
-def test_a_model_can_have_a_short_schedule_of_its_own() -> None:
+def test_a_model_can_have_a_short_schedule_of_its_own_and_find_the_sound() -> None:
     own = [1e-4, 0.01, 0.3]
     hyper = WavegradHyper.from_json({**LMNT, "fast_betas": own})
     assert hyper.schedules.chosen("fast", 0) == tuple(own)
     assert WavegradHyper.from_json(hyper.as_json()) == hyper
+    finding = WavegradHyper.from_json({**LMNT, "finds": "sound"})
+    assert WavegradHyper.from_json(finding.as_json()) == finding
     assert len(WavegradHyper.from_json(LMNT).schedules.chosen("fast", 0)) == 6
 
 

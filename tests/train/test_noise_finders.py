@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from synthhost.core.draws import TapeDraws
 from synthhost.core.note_frames import measuring_frames
 from synthhost.core.options import settled
 from synthhost.families.note_input import NoteInput, lay_note_rows
+from synthhost.families.sampler import Ancestral
 from synthhost.streaming.channels import Channels
 from synthhost.streaming.graph import GraphBuilder
 from synthhost.train.diffusion_task import FINDERS
@@ -103,9 +105,13 @@ def test_rows_find_what_the_streaming_graph_finds(family: str) -> None:
 
 
 @pytest.mark.parametrize("emphasis", [None, {"coefficient": 0.9, "gain": 2.0}])
-@pytest.mark.parametrize("family", PLAIN)
-def test_a_sampler_that_learns_is_the_one_that_plays(family: str, emphasis: dict[str, float] | None) -> None:
-    finder = finder_of(family, emphasis=emphasis)
+@pytest.mark.parametrize(
+    ("family", "changed"), [("diffwave", {}), ("wavegrad", {}), ("wavegrad", {"finds": "sound"})]
+)
+def test_a_sampler_that_learns_is_the_one_that_plays(
+    family: str, changed: dict[str, Any], emphasis: dict[str, float] | None
+) -> None:
+    finder = finder_of(family, emphasis=emphasis, **changed)
     notes = measuring_frames(SHAPE.notes, 16000, HOP, FRAMES)
     frames = torch.from_numpy(notes)[None]
     rng = np.random.default_rng(5)
@@ -146,3 +152,18 @@ def test_every_weight_learns_and_is_kept_by_its_published_name(family: str) -> N
     hyper = finder.family.hyper_from_json(PLAIN[family])
     kept = {name: tuple(one.shape) for name, one in finder.tensors().items()}
     assert kept == finder.family.tensor_names(hyper)
+
+
+def test_what_finds_the_sound_is_sampled_as_what_finds_the_noise_beside_it() -> None:
+    """Whatever a network's noise is, the other network finds the sound that goes with it."""
+    rng = np.random.default_rng(3)
+    signal, noise = rng.standard_normal((2, 100))
+    of_noise, of_sound = (finder_of("wavegrad", finds=one).steps(4) for one in ("noise", "sound"))
+    for one, other in zip(of_noise, of_sound, strict=True):
+        assert isinstance(one.update, Ancestral)
+        assert isinstance(other.update, Ancestral)
+        assert (one.told, one.update.noise) == (other.told, other.update.noise)
+        sound = (signal - math.sqrt(1.0 - one.told**2) * noise) / one.told
+        made = one.update.signal * signal - one.update.found * noise
+        same = other.update.signal * signal - other.update.found * sound
+        np.testing.assert_allclose(made, same, atol=1e-4)
