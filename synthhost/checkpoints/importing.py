@@ -48,8 +48,6 @@ LAYOUTS: tuple[Layout, ...] = (
 )
 """Every published layout that can be read, in the order they are tried."""
 
-UNKNOWN_LICENCE = "not stated; ask the author before sharing"
-
 
 def read_model(path: Path, config: Path | None = None, sample_rate: int | None = None) -> ReadModel:
     """Return the model in a published checkpoint file.

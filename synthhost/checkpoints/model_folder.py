@@ -9,6 +9,8 @@ MANIFEST_NAME = "manifest.yaml"
 WEIGHTS_NAME = "weights.safetensors"
 CERTIFICATE_NAME = "certificate.yaml"
 
+UNKNOWN_LICENCE = "not stated; ask the author before sharing"
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:

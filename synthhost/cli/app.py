@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from synthhost.core.errors import SynthhostError
+from synthhost.host.ahead import ENGINE, start_ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,8 @@ def _no_command() -> None:
 def main() -> None:
     """Run a command; what goes wrong is one sentence and exit code 1."""
     wanted = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), None)
+    if wanted == "live" and "--help" not in sys.argv:
+        start_ahead(ENGINE)  # it imports for seconds, while what was asked for is read here
     try:
         make_app(wanted)()
     except SynthhostError as error:

@@ -20,6 +20,7 @@ from synthhost.engine.loading import Job, VoiceJob
 from synthhost.engine.meters import measure
 from synthhost.engine.renderer import CHANNELS, Renderer
 from synthhost.host.admission import Admission
+from synthhost.host.ahead import own_run
 from synthhost.host.assembly import describe, make_factory, make_renderer, stem_channels
 from synthhost.host.chunking import choose_ahead_samples
 from synthhost.host.gpus import gpus_in
@@ -363,4 +364,5 @@ def main(run_folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    found = own_run()
+    sys.exit(0 if found is None else main(found))

@@ -6,10 +6,11 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
+
+from synthhost.host import ahead
 
 _RESTART_GAP_S = 1.0  # after the first failure; it doubles with each further one, ...
 _LONGEST_GAP_S = 4.0  # ... up to here: a start costs half a second of a core
@@ -24,7 +25,6 @@ ENGINE_PATIENCE_S = LOADER_STOP_S + 6.0
 SAID_WHY = 3
 """The exit code of a process that wrote a sentence about why it ends."""
 
-_SUPERVISOR = "SYNTHHOST_SUPERVISOR"
 _LOOK_GAP_S = 1.0  # who has not looked for so long was asleep, perhaps with everything else
 
 
@@ -32,7 +32,7 @@ class ParentWatch:
     """Tells a process whether the one that started it is gone, even before this one looked."""
 
     def __init__(self) -> None:
-        self._parent = int(os.environ.get(_SUPERVISOR, os.getppid()))
+        self._parent = int(os.environ.get(ahead.SUPERVISOR, os.getppid()))
 
     @property
     def orphaned(self) -> bool:
@@ -70,24 +70,17 @@ class Child:
     quiet: bool = False  # as it was last started
 
     def start(self, *, quiet: bool = False) -> None:
-        """Start it, out of reach of the terminal's Ctrl-C; what it says is kept from there when `quiet`."""
-        pool = str(self.threads)
-        environment = {
-            **os.environ,
-            "OMP_NUM_THREADS": pool,
-            "MKL_NUM_THREADS": pool,
-            "OPENBLAS_NUM_THREADS": "1",
-            _SUPERVISOR: str(os.getpid()),
-        }
-        with self._said.open("wb") if quiet else contextlib.nullcontext() as said:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", self.module, str(self.run_folder)],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stderr=said,
-                start_new_session=True,
-            )
+        """Start it, out of reach of the terminal's Ctrl-C; what it says is kept from there when `quiet`.
+
+        One that waits already is told its run instead.
+        """
         self.started_s, self.quiet = monotonic(), quiet
+        waiting = ahead.taken(self.module)
+        if waiting is not None:
+            self.process = waiting.told(self.run_folder)
+            return
+        with self._said.open("wb") if quiet else contextlib.nullcontext() as said:
+            self.process = ahead.started(self.module, self.threads, self.run_folder, said)
 
     @property
     def _said(self) -> Path:

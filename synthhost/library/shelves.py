@@ -7,8 +7,7 @@ import re
 from pathlib import Path
 
 from synthhost.checkpoints.bundle_index import INDEX_SUFFIX, bundle_index
-from synthhost.checkpoints.importing import UNKNOWN_LICENCE, import_checkpoint, read_model
-from synthhost.checkpoints.model_folder import Origin, is_package
+from synthhost.checkpoints.model_folder import UNKNOWN_LICENCE, Origin, is_package
 from synthhost.checkpoints.names import slug
 from synthhost.checkpoints.package import Package, load_package, manifest_for, save_package
 from synthhost.checkpoints.programs import Allowed, Program, TrustList, is_program, read_program
@@ -71,6 +70,8 @@ def load_found(path: Path, *, allow_code: bool = False) -> Package:
         program = read_program(path)
         read, script = read_script(program, _allowed(allow_code))
         return Package(manifest_for(read, _origin(path, None), program.sha256), {}, None, script)
+    from synthhost.checkpoints.importing import read_model  # every layout that was ever published
+
     model = read_model(path)
     return Package(manifest_for(model, _origin(path, None), file_sha256(path)), model.tensors)
 
@@ -106,6 +107,8 @@ def import_model(
                 "Choose another with --name."
             )
     if not is_program(path):
+        from synthhost.checkpoints.importing import import_checkpoint
+
         return import_checkpoint(path, user_models(), origin, config, sample_rate)
     program = read_program(path)
     read, _ = read_script(program, _allowed(allow_code), sample_rate)

@@ -1,0 +1,93 @@
+"""A process of a run that starts before the run is known: it imports, which takes seconds, and waits.
+
+Nothing but the standard library is imported here, so that the command line can start it first of all.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO
+
+SUPERVISOR = "SYNTHHOST_SUPERVISOR"
+"""The environment variable that tells a process who watches over it."""
+
+ENGINE = "synthhost.host.engine_process"
+
+
+class Waiting:
+    """A process that waits for its run folder on its standard input, and ends where none comes."""
+
+    def __init__(self, module: str) -> None:
+        self.module = module
+        self._process = started(module, os.cpu_count() or 1, None, None)
+        atexit.register(self.dismiss)
+
+    def told(self, run_folder: Path) -> subprocess.Popen[bytes]:
+        """Tell it which run is its own, and return it."""
+        atexit.unregister(self.dismiss)
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError), self._process.stdin as stdin:  # it has ended: seen by all
+            stdin.write(os.fsencode(run_folder))
+        return self._process
+
+    def dismiss(self) -> None:
+        """End it: there is no run."""
+        self._process.kill()
+        self._process.wait()
+
+
+_waiting: list[Waiting] = []
+
+
+def start_ahead(module: str) -> None:
+    """Start a process of a run that will be known soon."""
+    _waiting.append(Waiting(module))
+
+
+def taken(module: str) -> Waiting | None:
+    """Return the process of a module that waits, if one does; no other gets it."""
+    for one in _waiting:
+        if one.module == module:
+            _waiting.remove(one)
+            return one
+    return None
+
+
+def started(
+    module: str, threads: int, run_folder: Path | None, said: IO[bytes] | None
+) -> subprocess.Popen[bytes]:
+    """Start a module as a process out of reach of the terminal's Ctrl-C.
+
+    Args:
+        module: It.
+        threads: Of its libraries at most.
+        run_folder: Of its run; None: it is told later.
+        said: Where it writes what it would tell the terminal; None: there.
+    """
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        "OPENBLAS_NUM_THREADS": "1",
+        SUPERVISOR: str(os.getpid()),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *([] if run_folder is None else [str(run_folder)])],
+        env=environment,
+        stdin=subprocess.PIPE if run_folder is None else subprocess.DEVNULL,
+        stderr=said,
+        start_new_session=True,
+    )
+
+
+def own_run() -> Path | None:
+    """Return the folder of this process's run, from its arguments or once it is told; None: there is none."""
+    if len(sys.argv) > 1:
+        return Path(sys.argv[1])
+    told = sys.stdin.buffer.read()
+    return Path(os.fsdecode(told)) if told else None
