@@ -23,6 +23,7 @@ _ROWS_ONLY = (
     ops.PositionsOp,
     ops.OscillatorsOp,
     ops.TurnsOp,
+    ops.CentroidOp,
 )
 _WITH_RECTIFIER = (ops.ConvOp, ops.TransposedOp, ops.MixOp, ops.ModulateOp, ops.TransposeOp)
 _RESIDUALS = 2  # streams that a convolution can add to its sums

@@ -13,6 +13,7 @@ from synthhost.backends import plan_ops as ops
 from synthhost.backends.plan_ops import INPUT, Op, Value, Weights
 from synthhost.core.errors import ConfigError
 from synthhost.streaming.block import AnyBlock, Block
+from synthhost.streaming.centroid import Centroid
 from synthhost.streaming.channels import Affine, Channels, Offset, Standardise
 from synthhost.streaming.conv import Conv
 from synthhost.streaming.edges import Lead, Tail
@@ -332,6 +333,11 @@ def _(block: Turns, x: Value, to: Lowering) -> Value:
     numbers = {"lowest_hz": block.lowest_hz, "highest_hz": block.highest_hz}
     size = {"sample_rate": block.sample_rate, "hop": block.hop_samples}
     return to.add(ops.TurnsOp, block.out_channels or 0, x, **size, **numbers)
+
+
+@lower.register
+def _(block: Centroid, x: Value, to: Lowering) -> Value:
+    return to.add(ops.CentroidOp, 1, x, first=block.first, apart=block.apart, reach=block.reach)
 
 
 @lower.register

@@ -238,6 +238,10 @@ class _Emission:
         self.native.turns(*self._one(op), op.sample_rate, op.hop, op.lowest_hz, op.highest_hz)
 
     @_emit.register
+    def _(self, op: ops.CentroidOp) -> None:
+        self.native.centroid(*self._one(op), op.first, op.apart, op.reach)
+
+    @_emit.register
     def _(self, op: ops.NoiseOp) -> None:
         pace, made = self._one(op)
         self.native.noise(pace, made, op.row)

@@ -230,6 +230,15 @@ class TurnsOp(Op):
 
 
 @dataclass(eq=False, slots=True)
+class CentroidOp(Op):
+    """Scores of places into the mean place around the highest."""
+
+    first: float
+    apart: float
+    reach: int
+
+
+@dataclass(eq=False, slots=True)
 class NoiseOp(Op):
     """Noise beside the input, from a row of what a run is given."""
 

@@ -7,6 +7,7 @@ at the frame rate.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from synthhost.core.errors import ConfigError
 from synthhost.families.hyper_reader import HyperReader
 from synthhost.families.named_layers import looking_back
 from synthhost.families.note_input import lay_noise, lay_waves
+from synthhost.streaming.centroid import Centroid
 from synthhost.streaming.conv import Conv
 from synthhost.streaming.graph import Concat, GraphBuilder, Stream
 from synthhost.streaming.layer import AnyLayer
@@ -23,6 +25,8 @@ from synthhost.streaming.turns import Turns
 
 _SLOPE = 0.1
 _KERNEL = 3
+_REACH = 4  # places on either side of the likeliest, of which a pitch is the mean
+_LEAST_PLACES = 2 * _REACH + 2
 MOST_AHEAD = 16
 
 
@@ -36,6 +40,7 @@ class MelPitch:
         hop_samples: Of a frame.
         lowest_hz: Of the pitch.
         highest_hz: Of the pitch.
+        places: Pitches that are told from each other, evenly from the lowest to the highest.
         harmonics: Of the sawtooth at most.
         ahead: Frames that are waited for.
         hidden: Channels of the network that follows the pitch.
@@ -48,11 +53,22 @@ class MelPitch:
     hop_samples: int
     lowest_hz: float
     highest_hz: float
+    places: int
     harmonics: int
     ahead: int
     hidden: int
     depth: int
     width: int
+
+    @property
+    def lowest(self) -> float:
+        """The lowest pitch, in octaves above 1 Hz."""
+        return math.log2(self.lowest_hz)
+
+    @property
+    def apart(self) -> float:
+        """Octaves from one place to the next."""
+        return (math.log2(self.highest_hz) - self.lowest) / (self.places - 1)
 
     def as_json(self) -> dict[str, Any]:
         """Return a plain mapping that `from_json` reads back."""
@@ -74,6 +90,7 @@ class MelPitch:
             hop_samples=read.whole("hop_samples", 1, 8192),
             lowest_hz=lowest,
             highest_hz=read.real("highest_hz", lowest, rate / 4),
+            places=read.whole("places", _LEAST_PLACES, 4096),
             harmonics=read.whole("harmonics", 1, 256),
             ahead=read.whole("ahead", 0, MOST_AHEAD),
             hidden=read.whole("hidden", 1, 1024),
@@ -99,18 +116,24 @@ class HeardMel:
         return {
             "pitch.first": self._waiting(shape.hidden),
             **hidden,
-            "pitch.last": looking_back(shape.hidden, 1),
+            "pitch.last": looking_back(shape.hidden, shape.places),
             "mel.told": self._waiting(shape.width),
         }
 
-    def lay_pitch(self, graph: GraphBuilder, layers: Mapping[str, AnyLayer]) -> Stream:
-        """Lay the network that follows the pitch; return octaves above 1 Hz, a row a frame."""
+    def lay_scores(self, graph: GraphBuilder, layers: Mapping[str, AnyLayer]) -> Stream:
+        """Lay the network that follows the pitch; return the score of every place, a row a frame."""
         stream = graph.add("pitch_first", layers["pitch.first"], graph.input)
         for layer in range(self._shape.depth):
             stream = graph.add(f"pitch_rectifier_{layer}", LeakyReLU(_SLOPE), stream)
             stream = graph.add(f"pitch_hidden_{layer}", layers[f"pitch.hidden.{layer}"], stream)
         stream = graph.add("pitch_rectifier", LeakyReLU(_SLOPE), stream)
         return graph.add("pitch_last", layers["pitch.last"], stream)
+
+    def lay_pitch(self, graph: GraphBuilder, layers: Mapping[str, AnyLayer]) -> Stream:
+        """Lay what follows the pitch; return octaves above 1 Hz, a row a frame."""
+        shape = self._shape
+        scores = self.lay_scores(graph, layers)
+        return graph.add("pitch", Centroid(shape.places, shape.lowest, shape.apart, _REACH), scores)
 
     def lay_excitation(self, graph: GraphBuilder, octaves: Stream) -> Stream:
         """Lay sine, sawtooth and noise, a row a sample, at a pitch."""

@@ -161,6 +161,9 @@ class Plan:
     ) -> None:
         """Make pitches, octaves above 1 Hz, into the frames that oscillators follow."""
 
+    def centroid(self, input: int, output: int, first: float, apart: float, reach: int) -> None:
+        """Make scores of places that lie evenly into the mean place around the highest."""
+
     def positions(
         self, input: int, output: int, weight: NDArray[np.float32], bias: NDArray[np.float32]
     ) -> None:

@@ -196,6 +196,12 @@ NB_MODULE(_plan, module) {
             plan.add_node(make_turns(plan, x, y, {sample_rate, hop, 0}, lowest_hz, highest_hz));
           },
           "input"_a, "output"_a, "sample_rate"_a, "hop"_a, "lowest_hz"_a, "highest_hz"_a)
+      .def(
+          "centroid",
+          [](Plan& plan, int x, int y, double first, double apart, Count reach) {
+            plan.add_node(make_centroid(plan, x, y, first, apart, reach));
+          },
+          "input"_a, "output"_a, "first"_a, "apart"_a, "reach"_a)
       .def("noise", [](Plan& plan, int pace, int y, std::size_t row) { plan.add_node(make_noise(pace, y, row)); })
       .def("floats_for", &Plan::floats_for, "output"_a, "frames"_a)
       .def("seal", &Plan::seal, "output"_a, "frames"_a)

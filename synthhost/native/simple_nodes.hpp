@@ -87,6 +87,9 @@ std::unique_ptr<Node> make_oscillators(const Plan& plan, int input, int output, 
 std::unique_ptr<Node> make_turns(const Plan& plan, int input, int output, OscillatorShape shape, float lowest_hz,
                                  float highest_hz);
 
+// Scores of places that lie evenly, from `first` on, into the mean place around the highest.
+std::unique_ptr<Node> make_centroid(const Plan& plan, int input, int output, double first, double apart, Count reach);
+
 // Noise of one channel beside a stream, from row `row` of what a run is given.
 std::unique_ptr<Node> make_noise(int pace, int output, std::size_t row);
 

@@ -47,8 +47,9 @@ _OCTAVE_SIZES = (1024, 2048)
 _QUIETEST = 2e-3
 _GAINS_DB = (-14.0, 1.5)
 _ROUNDING = 1e-4
-_NATS, _BEGUN_OCTAVES = 0.2, 0.05
-_BEGUN_AT_HZ = 220.0
+_NATS, _BEGUN_SCORES = 0.2, 0.1
+_BLUR = 20.0 / 1200.0  # octaves
+_PITCH_RATE = 3.0
 _EVALUATED = 24
 _SHOWN_FRAMES = 260
 
@@ -74,20 +75,26 @@ class VocoderNetwork(nn.Module):
         super().__init__()
         self.excited = excited
         heard, graph = HeardMel(shape), GraphBuilder(shape.bands)
-        self._pitch: list[Graph] = [graph.build(heard.lay_pitch(graph, excited.layers))]
+        self._scores: list[Graph] = [graph.build(heard.lay_scores(graph, excited.layers))]
         self._sound: list[Graph] = [excited.laid(TaughtMel(shape))]
 
-    def forward(self, mel: Tensor, octaves: Tensor) -> tuple[Tensor, Tensor]:
-        """Return sound, `[batch, samples]`, and the pitch that is followed, `[batch, frames]`.
+    def forward(self, mel: Tensor, octaves: Tensor, followed: Tensor) -> tuple[Tensor, Tensor]:
+        """Return sound, `[batch, samples]`, and the scores of pitches, `[others, places, frames]`.
 
         Args:
             mel: `[batch, bands, frames]`.
             octaves: At which it is excited, `[batch, frames]`.
+            followed: In which pitches are followed, `[others, bands, frames]`.
         """
         made: Tensor = self._sound[0](torch.cat((mel, octaves[:, None]), 1))
-        with torch.autocast(mel.device.type, enabled=False):  # an octave in 256ths is too coarse
-            followed: Tensor = self._pitch[0](mel)
-        return made[:, 0], followed[:, 0]
+        scores: Tensor = self._scores[0](followed)
+        return made[:, 0], scores
+
+    def pitch_parameters(self, *, own: bool) -> list[nn.Parameter]:
+        """Return the weights that follow the pitch, or all others."""
+        layers = self.excited.layers.items()
+        chosen = [layer for name, layer in layers if name.startswith("pitch.") == own]
+        return [weight for layer in chosen for weight in layer.parameters()]
 
 
 class VocoderTask:
@@ -105,6 +112,7 @@ class VocoderTask:
             shares = recipe.settings.get("shares", [0.4, 0.4, 0.2])
             self._shares = np.array([float(one) for one in shares])
             self._astray = float(recipe.settings.get("pitch_noise_cents", 3.0)) / 1200.0
+            self._pitch_crops = int(recipe.settings.get("pitch_crops", 40))
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"settings: {type(error).__name__}: {error}.") from error
         self._rounding = Rounding.from_json(recipe.settings)
@@ -114,7 +122,7 @@ class VocoderTask:
         excited = hifigan.build(self._hyper)
         assert isinstance(excited, Excited)
         begin_smoothly(excited)
-        _begin_at_a_pitch(excited)
+        _begin_with_no_pitch(excited)
         self._before = -(-receptive_samples(excited) // MEL.hop_samples)
         self.clips: Clips = clips(self.material, MEL, cache, say)
         self._learned = self._places(held_out=False)
@@ -125,38 +133,43 @@ class VocoderTask:
         if not self._held_out.size:
             raise TrainingError("material: no clip as long as a crop is held out.")
         self.network = VocoderNetwork(excited, self._shape).to(device)
+        heard, graph = HeardMel(self._shape), GraphBuilder(MEL.bands)
+        self._pitch: list[Graph] = [graph.build(heard.lay_pitch(graph, excited.layers))]
         self._forward = spread.shared(self.network, device)
         self.networks: Mapping[str, nn.Module] = {"network": self.network}
         self.optimisers: Mapping[str, Optimizer] = {
-            "network": AdamW(self.network.parameters(), lr=recipe.learning_rate, betas=(0.8, 0.99))
+            "network": AdamW(self._groups(), lr=recipe.learning_rate, betas=(0.8, 0.99))
         }
         self._bank = torch.from_numpy(filter_bank(MEL).astype(np.float32)).to(device)
         self._window = torch.hann_window(MEL.win_samples, device=device)
 
     def draw(self, step: int) -> Batch:
-        """Return crops of speech, notes and piano, each louder or softer by chance."""
+        """Return crops of speech, notes and piano, louder or softer by chance, and others to follow pitch."""
         rng = rng_of(self._recipe.seed, step)
-        kinds = rng.choice(3, self._recipe.batch, p=self._shares / self._shares.sum())
-        rows = []
-        for kind in kinds:
-            clip = int(rng.choice(self._learned[kind]))
-            first, last = self.clips.first_frame[clip : clip + 2]
-            begin = int(rng.integers(first, last - self._whole + 1))
-            rows.append(self._crop(begin, 10.0 ** (rng.uniform(*_GAINS_DB) / 20.0)))
+        rows = [self._crop(*self._anywhere(rng)) for _ in range(self._recipe.batch)]
         told = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
         strayed = self._astray * rng.standard_normal((len(rows), 1))
-        return {**told, "octaves": (told["wanted"] + strayed).astype(np.float32)}
+        followed = [self._followed(*self._anywhere(rng)) for _ in range(self._pitch_crops)]
+        others = {name: np.stack([row[name] for row in followed]) for name in followed[0]}
+        return {**told, **others, "octaves": (told["wanted"] + strayed).astype(np.float32)}
+
+    def _anywhere(self, rng: np.random.Generator) -> tuple[int, float]:
+        """Return the first frame of a crop by chance, and how many times as loud it is."""
+        clip = int(rng.choice(self._learned[rng.choice(3, p=self._shares / self._shares.sum())]))
+        first, last = self.clips.first_frame[clip : clip + 2]
+        return int(rng.integers(first, last - self._whole + 1)), 10.0 ** (rng.uniform(*_GAINS_DB) / 20.0)
 
     def learn(self, batch: Mapping[str, Tensor], step: int) -> dict[str, float]:
         """Come nearer to the sound, and to the pitch."""
         optimiser = self.optimisers["network"]
         with self._rounding.at(step, self._device):
-            made, followed = self._forward(batch["mel"], batch["octaves"])
-        made = made.float()
-        spectrum, octaves, mel, pitch = self._missed(made, followed, batch)
+            made, scores = self._forward(batch["mel"], batch["octaves"], batch["followed"])
+        spectrum, octaves, mel = self._missed(made.float(), batch)
+        pitch = self._pitch_missed(scores.float(), batch)
         optimiser.zero_grad(set_to_none=True)
         (spectrum + octaves + mel + pitch).backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), self._recipe.most_gradient)
+        for own in (False, True):
+            nn.utils.clip_grad_norm_(self.network.pitch_parameters(own=own), self._recipe.most_gradient)
         optimiser.step()
         even_out(self.network.excited)
         losses = {"spectrum": spectrum, "octaves": octaves, "mel": mel, "pitch": pitch}
@@ -165,16 +178,19 @@ class VocoderTask:
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
         """Return how far crops of clips held out are missed, excited at the pitch that it follows itself."""
-        rng, found = np.random.default_rng(self._recipe.seed), []
+        rng, found, apart = np.random.default_rng(self._recipe.seed), [], []
         for clip in rng.choice(self._held_out, _EVALUATED):
             first, last = self.clips.first_frame[clip : clip + 2]
             crop = self._crop(int(rng.integers(first, last - self._whole + 1)), 1.0)
             batch = {name: torch.as_tensor(one)[None].to(self._device) for name, one in crop.items()}
             made = self.network.excited.graph(batch["mel"])[:, 0]
-            _, followed = self.network(batch["mel"], batch["wanted"])
-            found.append([float(one) for one in self._missed(made, followed, batch)])
-        spectrum, _, mel, pitch = np.mean(found, 0)
-        return {"held_out_spectrum": spectrum, "held_out_mel": mel, "held_out_pitch": pitch}
+            followed = self._pitch[0](batch["mel"])[:, 0]
+            sure = batch["sure"][:, self._counted] > 0.0
+            apart.append((followed - batch["wanted"])[:, self._counted][sure].abs())
+            found.append([float(one) for one in self._missed(made, batch)])
+        spectrum, _, mel = np.mean(found, 0)
+        cents = 1200.0 * float(torch.cat(apart).median())
+        return {"held_out_spectrum": spectrum, "held_out_mel": mel, "held_out_cents": cents}
 
     @torch.no_grad()
     def show(self, folder: Path) -> None:
@@ -224,27 +240,53 @@ class VocoderTask:
     def _crop(self, begin: int, gain: float) -> dict[str, NDArray[np.float32]]:
         """Return a crop from a frame on, `gain` times as loud: its frames are what they would be then."""
         end, hop = begin + self._whole, MEL.hop_samples
-        mel, floor = self.clips.mel[begin:end].T, float(np.log(MEL.floor))
-        louder = np.where(mel > floor + _ROUNDING, np.maximum(mel + np.log(gain), floor), floor)
         return {
-            "mel": louder.astype(np.float32),
+            "mel": self._frames_at(begin, gain),
             "wanted": self.clips.octaves[begin:end],
             "sure": self.clips.sure[begin:end].astype(np.float32),
             "sound": (self.clips.sound[begin * hop : end * hop] * gain).astype(np.float32),
         }
 
-    def _missed(self, made: Tensor, followed: Tensor, batch: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
-        """Return what is missed of spectra, octaves' levels, mel frames, and pitch where that is sure."""
-        first, last = self._before, self._before + self._frames
+    def _frames_at(self, begin: int, gain: float) -> NDArray[np.float32]:
+        mel, floor = self.clips.mel[begin : begin + self._whole].T, float(np.log(MEL.floor))
+        louder = np.where(mel > floor + _ROUNDING, np.maximum(mel + np.log(gain), floor), floor)
+        return np.asarray(louder, np.float32)
+
+    def _followed(self, begin: int, gain: float) -> dict[str, NDArray[np.float32]]:
+        """Return a crop to follow the pitch in."""
+        end = begin + self._whole
+        return {
+            "followed": self._frames_at(begin, gain),
+            "followed_wanted": self.clips.octaves[begin:end],
+            "followed_sure": self.clips.sure[begin:end].astype(np.float32),
+        }
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """Return all weights; those that follow the pitch learn faster."""
+        others, own = (self.network.pitch_parameters(own=one) for one in (False, True))
+        return [{"params": others}, {"params": own, "rate_scale": _PITCH_RATE}]
+
+    @property
+    def _counted(self) -> slice:
+        return slice(self._before, self._before + self._frames)
+
+    def _pitch_missed(self, scores: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+        """Return in nats how unlikely pitches seem that are sure, each spread over the places around it."""
+        wanted, sure = (batch[f"followed_{name}"][:, self._counted] for name in ("wanted", "sure"))
+        shape, likely = self._shape, torch.log_softmax(scores[:, :, self._counted], 1)
+        places = shape.lowest + shape.apart * torch.arange(shape.places, device=scores.device)
+        spread_out = torch.softmax(-0.5 * ((places[:, None] - wanted[:, None]) / _BLUR).square(), 1)
+        return -((spread_out * likely).sum(1) * sure).sum() / sure.sum().clamp(min=1.0)
+
+    def _missed(self, made: Tensor, batch: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+        """Return what is missed of spectra, octaves' levels and mel frames."""
         hop = MEL.hop_samples
-        made, wanted = (one[:, first * hop : last * hop] for one in (made, batch["sound"]))
-        sure = batch["sure"][:, first:last]
-        apart = ((followed - batch["wanted"])[:, first:last].abs() * sure).sum() / sure.sum().clamp(min=1.0)
+        begin, end = self._counted.start * hop, self._counted.stop * hop
+        made, wanted = (one[:, begin:end] for one in (made, batch["sound"]))
         return (
             multi_resolution_loss(made, wanted, FFT_SIZES, _QUIETEST),
             octave_loss(made, wanted, _OCTAVE_SIZES),
             (self._mel(made) - self._mel(wanted)).abs().mean(),
-            apart,
         )
 
     def _mel(self, sound: Tensor) -> Tensor:
@@ -257,13 +299,10 @@ class VocoderTask:
 
 
 @torch.no_grad()
-def _begin_at_a_pitch(excited: Excited) -> None:
+def _begin_with_no_pitch(excited: Excited) -> None:
     """Let frames, which lie some nats off zero, count as much as what is normal, and follow no pitch yet."""
-    for name, part in (("pitch.first", _NATS), ("mel.told", _NATS), ("pitch.last", _BEGUN_OCTAVES)):
+    for name, part in (("pitch.first", _NATS), ("mel.told", _NATS), ("pitch.last", _BEGUN_SCORES)):
         excited[name].weight.mul_(part)
-    bias = excited["pitch.last"].bias
-    assert bias is not None
-    bias.fill_(float(np.log2(_BEGUN_AT_HZ)))
 
 
 def vocoder_hyper(recipe: Recipe) -> tuple[HifiganHyper, MelPitch]:

@@ -71,6 +71,7 @@ PITCH: dict[str, Any] = {
     "hop_samples": HOP,
     "lowest_hz": 50.0,
     "highest_hz": 1000.0,
+    "places": 40,
     "harmonics": 9,
     "ahead": 2,
     "hidden": 5,
