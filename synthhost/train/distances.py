@@ -19,6 +19,7 @@ FFT_SIZES = (256, 512, 1024, 2048, 4096)
 _FLOOR = 1e-4  # of full scale: what lies below is not told apart
 _SURE = 0.8  # confidence from which on a frame counts as pitched
 _TRACKED_HZ = (46.9, 2093.0)
+_LOOKED_AT_S, _STRONG = 0.12, 0.25  # of the strongest partial
 _HIGHEST_LINE_HZ, _LINE_HZ = 6000.0, 2.5
 _BETWEEN_LINES = (0.3, 0.4, 0.6, 0.7)  # where, between two multiples of the frame rate, it is compared with
 
@@ -78,9 +79,33 @@ class PitchTracker:
         return np.asarray(found.pitch_hz, np.float64), np.asarray(found.confidence) > _SURE
 
     def cents(self, sound: Audio, sample_rate: int, wanted_hz: float) -> NDArray[np.float64]:
-        """Return how far each pitched frame of a sound is from a pitch, in cents, `[frames]`."""
+        """Return how far each pitched frame of a sound is from a pitch, in cents, `[frames]`.
+
+        The tracker reads clean tones octaves too high at some keys; where a strong partial stands an octave
+        lower, that is the pitch.
+        """
         hertz, sure = self.track(sound, sample_rate)
+        hertz = _of_the_lowest(hertz, sound, sample_rate)
         return np.asarray(1200.0 * np.log2(np.maximum(hertz[sure], 1.0) / wanted_hz))
+
+
+def _of_the_lowest(hertz: NDArray[np.float64], sound: Audio, sample_rate: int) -> NDArray[np.float64]:
+    """Return pitches an octave or two lower where strong partials stand there, `[frames]`."""
+    size = 1 << round(np.log2(_LOOKED_AT_S * sample_rate))
+    padded = np.pad(np.asarray(sound, np.float64), size // 2)
+    begins = np.minimum((np.arange(hertz.size) * FRAME_S * sample_rate).astype(np.int64), sound.shape[0])
+    pieces = (
+        np.stack([padded[begin : begin + size] for begin in begins]) if hertz.size else np.zeros((0, size))
+    )
+    spectra = np.abs(np.fft.rfft(pieces * np.hanning(size), axis=1))
+    strong, frames = _STRONG * spectra.max(1, initial=0.0), np.arange(hertz.size)
+    apart = sample_rate / size
+    for _ in range(2):
+        middle = np.rint(0.5 * hertz / apart).astype(np.int64)
+        at = np.clip(middle[:, None] + np.arange(-1, 2), 0, size // 2)
+        lower = spectra[frames[:, None], at].max(1, initial=0.0) >= strong
+        hertz = np.where(lower & (0.5 * hertz > _TRACKED_HZ[0]), 0.5 * hertz, hertz)
+    return hertz
 
 
 def pitch_errors(cents: NDArray[np.float64]) -> PitchErrors:

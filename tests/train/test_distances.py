@@ -73,3 +73,15 @@ def test_the_pitch_of_a_tone_is_found(hertz: float) -> None:
     errors = pitch_errors(PitchTracker().cents(tone(hertz), RATE, hertz))
     assert errors.median_cents < 5.0
     assert errors.frames > 20
+
+
+@pytest.mark.parametrize("octaves", [1, 2])
+def test_a_tone_that_is_read_octaves_too_high_is_where_its_strong_partials_are(
+    octaves: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = PitchTracker()
+    monkeypatch.setattr(tracker, "track", lambda *_: (np.full(20, 220.0 * 2**octaves), np.ones(20, bool)))
+    low = sum(tone(220.0 * 2**octave) for octave in range(octaves + 1))
+    np.testing.assert_allclose(tracker.cents(low, RATE, 220.0), 0.0, atol=1e-9)
+    faint = low - 0.9 * sum(tone(220.0 * 2**octave) for octave in range(octaves))
+    np.testing.assert_allclose(tracker.cents(faint, RATE, 220.0), 1200.0 * octaves, atol=1e-9)
