@@ -74,18 +74,18 @@ class PitchTracker:
         self._tracker = SwiftF0(threads=1, spin=False)
 
     def track(self, sound: Audio, sample_rate: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Return the pitch of every frame of a sound in Hz, and whether it is sure of it, both `[frames]`."""
-        found = self._tracker.detect(np.asarray(sound, np.float32), sample_rate)
-        return np.asarray(found.pitch_hz, np.float64), np.asarray(found.confidence) > _SURE
+        """Return the pitch of every frame of a sound in Hz, and whether it is sure of it, both `[frames]`.
 
-    def cents(self, sound: Audio, sample_rate: int, wanted_hz: float) -> NDArray[np.float64]:
-        """Return how far each pitched frame of a sound is from a pitch, in cents, `[frames]`.
-
-        The tracker reads clean tones octaves too high at some keys; where a strong partial stands an octave
+        SwiftF0 reads clean tones octaves too high at some keys; where a strong partial stands an octave
         lower, that is the pitch.
         """
+        found = self._tracker.detect(np.asarray(sound, np.float32), sample_rate)
+        hertz = _of_the_lowest(np.asarray(found.pitch_hz, np.float64), sound, sample_rate)
+        return hertz, np.asarray(found.confidence) > _SURE
+
+    def cents(self, sound: Audio, sample_rate: int, wanted_hz: float) -> NDArray[np.float64]:
+        """Return how far each pitched frame of a sound is from a pitch, in cents, `[frames]`."""
         hertz, sure = self.track(sound, sample_rate)
-        hertz = _of_the_lowest(hertz, sound, sample_rate)
         return np.asarray(1200.0 * np.log2(np.maximum(hertz[sure], 1.0) / wanted_hz))
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from synthhost.core.arrays import Audio
 from synthhost.core.errors import ConfigError, TrainingError
+from synthhost.core.note_frames import key_hz
 from synthhost.core.specs import MelSpec
 from synthhost.features.mel import mel_spectrogram
 from synthhost.train.distances import FRAME_S, PitchTracker
@@ -26,7 +27,8 @@ SPOKEN, PLAYED, PIANO = range(3)
 _SPEECH_S = 6.0  # of a clip
 _PEAK = 0.8
 _UNKNOWN_HZ = 150.0  # where nothing is pitched
-_FORMAT = 1
+_NEAR_OCTAVES = 1.0 / 12.0
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +111,14 @@ def _made(material: VocoderMaterial, spec: MelSpec, cache: Path, say: Callable[[
     parts: list[tuple[Audio, NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]] = []
     kinds: list[int] = []
     held: list[bool] = []
-    for kind, held_out, sound in _sounds(material, spec.sample_rate, cache, say):
+    for kind, held_out, sound, near_hz in _sounds(material, spec.sample_rate, cache, say):
         frames = sound.shape[0] // hop
         if frames < 2 * spec.n_fft // hop or not np.any(sound):
             continue
         whole = sound[: frames * hop] * (_PEAK / float(np.abs(sound).max()))
         mel = mel_spectrogram(whole, spec).T[:frames]
-        octaves, sure = _followed(whole, spec.sample_rate, (np.arange(frames) + 0.5) * hop, tracker)
+        middles = (np.arange(frames) + 0.5) * hop
+        octaves, sure = _followed(whole, spec.sample_rate, middles, tracker, near_hz)
         parts.append((whole, mel.astype(np.float32), octaves, sure))
         kinds.append(kind)
         held.append(held_out)
@@ -136,14 +139,14 @@ def _made(material: VocoderMaterial, spec: MelSpec, cache: Path, say: Callable[[
 
 def _sounds(
     material: VocoderMaterial, sample_rate: int, cache: Path, say: Callable[[str], None]
-) -> Iterator[tuple[int, bool, Audio]]:
-    """Yield kind, whether it is held out, and sound of every clip."""
+) -> Iterator[tuple[int, bool, Audio, float]]:
+    """Yield kind, whether it is held out, sound, and pitch in Hz of every clip; 0 where nobody knows it."""
     if material.speech is not None:
         found = recordings(material.speech, sample_rate, cache, say)
         size = int(_SPEECH_S * sample_rate)
         for held_out, sound in ((False, found.learned), (True, found.held_out)):
             for first in range(0, sound.shape[0] - size + 1, size):
-                yield SPOKEN, held_out, sound[first : first + size]
+                yield SPOKEN, held_out, sound[first : first + size], 0.0
     timbre = -1
     for note in played(material.notes, sample_rate, cache):
         if note.timbre != timbre:
@@ -154,16 +157,27 @@ def _sounds(
             PIANO if own.program is None else PLAYED,
             note.held_out or own.name in material.held_out,
             note.sound,
+            float(key_hz(note.key)),
         )
 
 
 def _followed(
-    sound: Audio, sample_rate: int, at: NDArray[np.float64], tracker: PitchTracker
+    sound: Audio, sample_rate: int, at: NDArray[np.float64], tracker: PitchTracker, near_hz: float
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return pitch in octaves above 1 Hz, and whether it is sure, at samples `at`."""
+    """Return pitch in octaves above 1 Hz, and whether it is sure, at samples `at`.
+
+    Args:
+        sound: `[samples]`.
+        sample_rate: In Hz.
+        at: Where.
+        tracker: Finds the pitch.
+        near_hz: Near which it is, or it is not sure; 0: anywhere.
+    """
     hertz, sure = tracker.track(sound, sample_rate)
+    if near_hz:
+        sure = sure & (np.abs(np.log2(np.maximum(hertz, 1.0) / near_hz)) < _NEAR_OCTAVES)
     if not sure.any():
-        return np.full(at.shape, np.log2(_UNKNOWN_HZ), np.float32), np.zeros(at.shape, np.bool_)
+        return np.full(at.shape, np.log2(near_hz or _UNKNOWN_HZ), np.float32), np.zeros(at.shape, np.bool_)
     places = np.arange(hertz.shape[0]) * (FRAME_S * sample_rate)
     octaves = np.interp(at, places[sure], np.log2(hertz[sure]))
     nearest = np.clip(np.rint(at / (FRAME_S * sample_rate)), 0, hertz.shape[0] - 1)
