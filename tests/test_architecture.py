@@ -49,6 +49,7 @@ HEAVY_IN: dict[str, set[str]] = {
 # Optional parts may be imported inside a function: (file, module).
 IMPORTED_INSIDE: set[tuple[str, str]] = {
     ("host/sink_process.py", "synthhost.sinks.device"),  # PortAudio wakes up at import
+    ("library/shelves.py", "synthhost.checkpoints.importing"),  # every published layout: a tenth of a second
     ("train/soundfont.py", "fluidsynth"),
     ("train/pictures.py", "matplotlib.figure"),
     ("train/distances.py", "swift_f0"),

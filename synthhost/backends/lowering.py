@@ -315,17 +315,9 @@ def _(block: PositionDense, x: Value, to: Lowering) -> Value:
 
 @lower.register
 def _(block: Oscillators, x: Value, to: Lowering) -> Value:
-    return to.add(
-        ops.OscillatorsOp,
-        1,
-        x,
-        sample_rate=block.sample_rate,
-        hop=block.hop_samples,
-        harmonics=block.harmonics,
-        noise=_array(block.noise),
-        lengths=block.lengths,
-        middles=block.middles_hz,
-    )
+    size = {"sample_rate": block.sample_rate, "hop": block.hop_samples, "harmonics": block.harmonics}
+    noise = {"noise": _array(block.noise), "lengths": block.lengths, "middles": block.middles_hz}
+    return to.add(ops.OscillatorsOp, 1, x, **size, **noise)
 
 
 @lower.register

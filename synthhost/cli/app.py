@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from synthhost.core.errors import SynthhostError
-from synthhost.host.ahead import ENGINE, start_ahead
+from synthhost.host.ahead import ENGINE, Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,13 @@ def _no_command() -> None:
 def main() -> None:
     """Run a command; what goes wrong is one sentence and exit code 1."""
     wanted = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), None)
-    if wanted == "live" and "--help" not in sys.argv:
-        start_ahead(ENGINE)  # it imports for seconds, while what was asked for is read here
+    plays = wanted == "live" and "--help" not in sys.argv
+    engine = Waiting(ENGINE) if plays else None  # it imports for seconds, meanwhile arguments are read
     try:
-        make_app(wanted)()
+        make_app(wanted)(obj=engine)
     except SynthhostError as error:
         Console(stderr=True, soft_wrap=True, highlight=False).print(str(error), markup=False, style="bold")
         sys.exit(1)
+    finally:
+        if engine is not None:
+            engine.dismiss()

@@ -20,6 +20,7 @@ from synthhost.host.supervisor import Supervisor
 
 
 def command(
+    context: typer.Context,
     set_: Annotated[str, typer.Option("--set", help="A set's name, or the path of its file.")] = "default",
     sink: Annotated[
         str | None, typer.Option(help="device, null or file; without it a device if there is one.")
@@ -61,7 +62,7 @@ def command(
     planned = make_plan(wishes)
     for note in planned.notes:
         console.print(note)
-    supervisor = Supervisor(planned.plan, lambda text: console.print(text))
+    supervisor = Supervisor(planned.plan, lambda text: console.print(text), context.obj)
     signal.signal(signal.SIGINT, supervisor.on_signal)  # a second Ctrl-C must not cut the ending short
     console.print("Loading and measuring the models ...")
     code = 1

@@ -54,7 +54,7 @@ class WavegradHyper:
         down_channels: What the noisy sound becomes at first, and of each stage down.
         down_dilations: Of the convolutions of each stage down.
         training_betas: The schedule it was trained with.
-        fast_betas: A short schedule that was published with it, or none.
+        fast_betas: A short schedule of its own, which stands for the published ones; or none.
         notes: What is made of frames of notes; such a network looks at nothing ahead. None: it plays none.
         emphasis: How the sound was changed that it learned; then nothing is clamped. None: it was not.
         finds: "noise", as published, or the clean "sound" (x-prediction, Salimans and Ho 2022).
@@ -152,7 +152,8 @@ class WavegradHyper:
     @property
     def schedules(self) -> Schedules:
         """The schedules that are known of it."""
-        return Schedules(self.training_betas, self.fast_betas, (_SIX, _SEVEN, _TWELVE, _twenty_five()))
+        published = () if self.fast_betas else (_SIX, _SEVEN, _TWELVE, _twenty_five())
+        return Schedules(self.training_betas, self.fast_betas, published)
 
     @property
     def parameters(self) -> int:

@@ -5,7 +5,6 @@ Nothing but the standard library is imported here, so that the command line can 
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import subprocess
@@ -25,37 +24,23 @@ class Waiting:
     def __init__(self, module: str) -> None:
         self.module = module
         self._process = started(module, os.cpu_count() or 1, None, None)
-        atexit.register(self.dismiss)
+        self._told = False
 
     def told(self, run_folder: Path) -> subprocess.Popen[bytes]:
         """Tell it which run is its own, and return it."""
-        atexit.unregister(self.dismiss)
         assert self._process.stdin is not None
+        self._told = True
         with contextlib.suppress(BrokenPipeError), self._process.stdin as stdin:  # it has ended: seen by all
             stdin.write(os.fsencode(run_folder))
         return self._process
 
     def dismiss(self) -> None:
-        """End it: there is no run."""
-        self._process.kill()
-        self._process.wait()
-
-
-_waiting: list[Waiting] = []
-
-
-def start_ahead(module: str) -> None:
-    """Start a process of a run that will be known soon."""
-    _waiting.append(Waiting(module))
-
-
-def taken(module: str) -> Waiting | None:
-    """Return the process of a module that waits, if one does; no other gets it."""
-    for one in _waiting:
-        if one.module == module:
-            _waiting.remove(one)
-            return one
-    return None
+        """End it if there is no run."""
+        if not self._told:
+            assert self._process.stdin is not None
+            self._process.kill()
+            self._process.stdin.close()
+            self._process.wait()
 
 
 def started(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from synthhost.host import ahead
+from synthhost.host.ahead import SUPERVISOR, Waiting, started
 
 _RESTART_GAP_S = 1.0  # after the first failure; it doubles with each further one, ...
 _LONGEST_GAP_S = 4.0  # ... up to here: a start costs half a second of a core
@@ -32,7 +32,7 @@ class ParentWatch:
     """Tells a process whether the one that started it is gone, even before this one looked."""
 
     def __init__(self) -> None:
-        self._parent = int(os.environ.get(ahead.SUPERVISOR, os.getppid()))
+        self._parent = int(os.environ.get(SUPERVISOR, os.getppid()))
 
     @property
     def orphaned(self) -> bool:
@@ -58,12 +58,13 @@ class Pulse:
 
 @dataclass(slots=True)
 class Child:
-    """One process of a run, by the module it runs."""
+    """One process of a run, by the module it runs; it may wait already, started ahead."""
 
     name: str
     module: str
     run_folder: Path
     threads: int
+    waiting: Waiting | None = None
     process: subprocess.Popen[bytes] | None = None
     started_s: float = 0.0
     failures: int = 0  # deaths since it last ran well
@@ -72,15 +73,15 @@ class Child:
     def start(self, *, quiet: bool = False) -> None:
         """Start it, out of reach of the terminal's Ctrl-C; what it says is kept from there when `quiet`.
 
-        One that waits already is told its run instead.
+        One that waits is told its run instead, the first time.
         """
         self.started_s, self.quiet = monotonic(), quiet
-        waiting = ahead.taken(self.module)
-        if waiting is not None:
-            self.process = waiting.told(self.run_folder)
+        if self.waiting is not None:
+            assert not quiet
+            self.process, self.waiting = self.waiting.told(self.run_folder), None
             return
         with self._said.open("wb") if quiet else contextlib.nullcontext() as said:
-            self.process = ahead.started(self.module, self.threads, self.run_folder, said)
+            self.process = started(self.module, self.threads, self.run_folder, said)
 
     @property
     def _said(self) -> Path:

@@ -12,6 +12,7 @@ from typing import Any
 
 from synthhost.core.board import StatusPage
 from synthhost.core.errors import ProcessError
+from synthhost.host.ahead import ENGINE, Waiting
 from synthhost.host.plan import Plan
 from synthhost.host.processes import ENGINE_PATIENCE_S, Child, Pulse
 from synthhost.host.shared import Shared, new_run_folder
@@ -46,9 +47,10 @@ class Supervisor:
     Args:
         plan: What to play and where.
         say: Takes sentences for the person at the terminal.
+        engine: Waits for its run, if one was started ahead.
     """
 
-    def __init__(self, plan: Plan, say: Callable[[str], None]) -> None:
+    def __init__(self, plan: Plan, say: Callable[[str], None], engine: Waiting | None = None) -> None:
         self.plan = plan
         self.run_folder: Path = new_run_folder()
         self.shared = Shared.create(self.run_folder, plan.sample_rate)
@@ -57,7 +59,7 @@ class Supervisor:
         self._stopping = False
         self.totals: dict[str, float] | None = None  # of a run that is over
         folder, threads = self.run_folder, plan.threads
-        self.engine = Child("engine", "synthhost.host.engine_process", folder, threads)
+        self.engine = Child("engine", ENGINE, folder, threads, engine)
         self.control = Child("control", "synthhost.host.control_process", folder, 1)
         self.sink = Child("sink", "synthhost.host.sink_process", folder, 1)
         self._control_pulse = Pulse()

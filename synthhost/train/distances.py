@@ -20,6 +20,7 @@ _FLOOR = 1e-4  # of full scale: what lies below is not told apart
 _SURE = 0.8  # confidence from which on a frame counts as pitched
 _TRACKED_HZ = (46.9, 2093.0)
 _LOOKED_AT_S, _STRONG = 0.12, 0.25  # of the strongest partial
+_FRAMES_AT_ONCE = 512
 _HIGHEST_LINE_HZ, _LINE_HZ = 6000.0, 2.5
 _BETWEEN_LINES = (0.3, 0.4, 0.6, 0.7)  # where, between two multiples of the frame rate, it is compared with
 
@@ -92,20 +93,27 @@ class PitchTracker:
 def _of_the_lowest(hertz: NDArray[np.float64], sound: Audio, sample_rate: int) -> NDArray[np.float64]:
     """Return pitches an octave or two lower where strong partials stand there, `[frames]`."""
     size = 1 << round(np.log2(_LOOKED_AT_S * sample_rate))
-    padded = np.pad(np.asarray(sound, np.float64), size // 2)
+    padded = np.pad(np.asarray(sound, np.float32), size // 2)
     begins = np.minimum((np.arange(hertz.size) * FRAME_S * sample_rate).astype(np.int64), sound.shape[0])
-    pieces = (
-        np.stack([padded[begin : begin + size] for begin in begins]) if hertz.size else np.zeros((0, size))
-    )
-    spectra = np.abs(np.fft.rfft(pieces * np.hanning(size), axis=1))
-    strong, frames = _STRONG * spectra.max(1, initial=0.0), np.arange(hertz.size)
-    apart = sample_rate / size
-    for _ in range(2):
-        middle = np.rint(0.5 * hertz / apart).astype(np.int64)
-        at = np.clip(middle[:, None] + np.arange(-1, 2), 0, size // 2)
-        lower = spectra[frames[:, None], at].max(1, initial=0.0) >= strong
-        hertz = np.where(lower & (0.5 * hertz > _TRACKED_HZ[0]), 0.5 * hertz, hertz)
-    return hertz
+    found = hertz.copy()
+    for first in range(0, hertz.size, _FRAMES_AT_ONCE):
+        some = slice(first, first + _FRAMES_AT_ONCE)
+        pieces = np.stack([padded[begin : begin + size] for begin in begins[some]])
+        spectra = np.abs(np.fft.rfft(pieces * np.hanning(size), axis=1))
+        for _ in range(2):
+            found[some] = _an_octave_lower(found[some], spectra, sample_rate / size)
+    return found
+
+
+def _an_octave_lower(
+    hertz: NDArray[np.float64], spectra: NDArray[np.float64], apart_hz: float
+) -> NDArray[np.float64]:
+    """Return half of those pitches, `[frames]`, at which spectra, `[frames, bins]`, hold a strong partial."""
+    middle = np.rint(0.5 * hertz / apart_hz).astype(np.int64)
+    beside = np.clip(middle[:, None] + np.arange(-1, 2), 0, spectra.shape[1] - 1)
+    partial = np.take_along_axis(spectra, beside, 1).max(1)
+    lower = (partial >= _STRONG * spectra.max(1)) & (0.5 * hertz > _TRACKED_HZ[0])
+    return np.where(lower, 0.5 * hertz, hertz)
 
 
 def pitch_errors(cents: NDArray[np.float64]) -> PitchErrors:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -63,7 +64,7 @@ class NoiseFinder(nn.Module, ABC):
 
     @abstractmethod
     def found_at(self, noisy: Tensor, told: float, frames: Tensor) -> Tensor:
-        """Return the noise that is found in sounds that are all as noisy as a sampler's step says."""
+        """Return what is found in sounds that are all as noisy as a sampler's step says."""
 
     @abstractmethod
     def steps(self, count: int) -> Sequence[Step]:
@@ -88,7 +89,10 @@ class NoiseFinder(nn.Module, ABC):
             if update.clamps:
                 signal = signal.clamp(-1.0, 1.0)
         emphasis = self.network.hyper.emphasis
-        lowered: Tensor = signal if emphasis is None else emphasis.lowered(signal)
+        if emphasis is None:
+            return signal
+        with torch.autocast(signal.device.type, enabled=False):  # no product of the network's
+            lowered: Tensor = emphasis.lowered(signal.float())
         return lowered
 
     @abstractmethod
@@ -96,5 +100,5 @@ class NoiseFinder(nn.Module, ABC):
         """Return the weights by published name, as they are kept."""
 
     def forward(self, noisy: Tensor, level: Tensor, frames: Tensor) -> Tensor:
-        """Return the noise that is found."""
+        """Return what is found."""
         return self.found(noisy, level, frames)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
 from synthhost.core.errors import ConfigError
 
@@ -36,3 +37,16 @@ class Rounding:
     def at(self, step: int, device: str) -> torch.autocast:
         """Return what a step's products are computed in."""
         return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=step < self.steps)
+
+
+class Rounded(nn.Module):
+    """What a module finds, its products rounded or not; weights may change from call to call."""
+
+    def __init__(self, inner: nn.Module, at: Callable[[], torch.autocast]) -> None:
+        super().__init__()
+        self._inner, self._at = inner, at
+
+    def forward(self, *given: Any) -> Any:
+        """Call the module."""
+        with self._at():
+            return self._inner(*given)

@@ -90,7 +90,7 @@ class SampleRnnLearner:
             before = heard[:, first : first + self.before + self._window - 1]
             wanted = ids[:, first + self.before : first + self.before + self._window]
             found, hidden = forward(before, hidden)
-            loss = F.nll_loss(found.flatten(0, 1), wanted.flatten())
+            loss = F.nll_loss(found.flatten(0, 1).float(), wanted.flatten())
             update(loss)
             hidden = [one.detach() for one in hidden]
             total, count = total + float(loss.detach()), count + 1
@@ -119,7 +119,7 @@ class WavenetLearner:
         if self._hyper.bands or self._hyper.scalar_input:
             raise ConfigError("hyper: textures are learned without conditions, from ids.")
         if (self._hyper.gate, self._hyper.n_speakers) != ("tanh-sigmoid", 0) or self._hyper.skip == "halving":
-            raise ConfigError("hyper: textures are learned of one speaker, gate tanh-sigmoid and skip root.")
+            raise ConfigError("hyper: a texture has one speaker, gate tanh-sigmoid, skip sum or root.")
         self.network = wavenet.build(self._hyper)
         self.trained: nn.Module = WavenetRows(self.network)
         self.ids = self._hyper.out_channels
@@ -133,7 +133,7 @@ class WavenetLearner:
     def windows(self, forward: nn.Module, ids: Tensor, heard: Tensor, update: Update) -> float:
         """Predict the ids behind the first ones."""
         logits = forward(heard[:, :-1])[:, self.before - 1 :]
-        loss = F.cross_entropy(logits.flatten(0, 1), ids[:, self.before :].flatten())
+        loss = F.cross_entropy(logits.flatten(0, 1).float(), ids[:, self.before :].flatten())
         update(loss)
         return float(loss.detach())
 

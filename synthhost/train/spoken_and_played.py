@@ -74,9 +74,9 @@ class Clips:
     Attributes:
         sound: Of all, `[samples]`.
         mel: Their frames, `[frames, bands]`.
-        octaves: Their pitch in octaves above 1 Hz, `[frames]`; between frames of which the tracker is sure a
-            line.
-        sure: Whether the tracker is, `[frames]`.
+        octaves: Their pitch in octaves above 1 Hz, `[frames]`; between sure frames a line. A note of which
+            nothing is sure has its key.
+        sure: Whether the tracker is, and near a note's key, `[frames]`.
         first_frame: Of every clip, and the end of the last, `[clips + 1]`.
         kind: `SPOKEN`, `PLAYED` or `PIANO`, `[clips]`.
         held_out: Whether nothing is learned from it, `[clips]`.

@@ -23,7 +23,7 @@ from synthhost.train import spread
 from synthhost.train.draws import rng_of
 from synthhost.train.pictures import spectrogram
 from synthhost.train.recordings import RecordedMaterial, Recordings, recordings
-from synthhost.train.rounding import Rounding
+from synthhost.train.rounding import Rounded, Rounding
 from synthhost.train.sample_learners import SampleLearner, SampleRnnLearner, WavenetLearner, strayed
 from synthhost.train.task import Batch
 
@@ -89,8 +89,8 @@ class TextureTask:
             optimiser.step()
 
         self.learner.network.train()
-        with self._rounding.at(step, self._device):
-            nats = self.learner.windows(self._forward, batch["ids"], batch["heard"], update)
+        rounded = Rounded(self._forward, lambda: self._rounding.at(step, self._device))
+        nats = self.learner.windows(rounded, batch["ids"], batch["heard"], update)
         return {"bits": nats / math.log(2.0)}
 
     def evaluate(self) -> dict[str, float]:

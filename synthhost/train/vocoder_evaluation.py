@@ -1,4 +1,4 @@
-"""The gates of a mel vocoder: beside the universal generator and phases sought for the same frames."""
+"""The gates of a mel vocoder, and figures beside it: the universal generator, phases sought in real time."""
 
 from __future__ import annotations
 

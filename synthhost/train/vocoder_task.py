@@ -1,11 +1,12 @@
 """A mel vocoder with a pitch of its own: it learns to follow the pitch in frames, and to sound at it.
 
 While it learns it is excited at the pitch that a tracker finds in the recording, so the generator never has
-to guess one; the network that follows the pitch learns beside it, from the same frames.
+to guess one; the network that follows the pitch learns beside it, from many more frames, which cost little.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,8 @@ class VocoderTask:
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"settings: {type(error).__name__}: {error}.") from error
         self._rounding = Rounding.from_json(recipe.settings)
+        if self._pitch_crops < 1:
+            raise ConfigError("settings: pitch_crops: must be at least 1.")
         if self._shares.shape != (3,) or not (self._shares >= 0.0).all() or not self._shares.sum() > 0.0:
             raise ConfigError("settings: shares: give three, of speech, notes and piano.")
         torch.manual_seed(recipe.seed)
@@ -189,7 +192,8 @@ class VocoderTask:
             apart.append((followed - batch["wanted"])[:, self._counted][sure].abs())
             found.append([float(one) for one in self._missed(made, batch)])
         spectrum, _, mel = np.mean(found, 0)
-        cents = 1200.0 * float(torch.cat(apart).median())
+        known = torch.cat(apart)
+        cents = 1200.0 * float(known.median()) if known.numel() else math.nan
         return {"held_out_spectrum": spectrum, "held_out_mel": mel, "held_out_cents": cents}
 
     @torch.no_grad()

@@ -18,7 +18,7 @@ from synthhost.checkpoints.importing import read_model
 from synthhost.core.draws import TapeDraws
 from synthhost.core.errors import CheckpointError, ConfigError
 from synthhost.families import wavegrad
-from synthhost.families.noise_schedule import Betas
+from synthhost.families.noise_schedule import Betas, kept
 from synthhost.families.sampler import posterior
 from synthhost.families.wavegrad_hyper import WavegradHyper
 from synthhost.streaming.block import AnyBlock
@@ -214,6 +214,8 @@ def test_a_model_can_have_a_short_schedule_of_its_own_and_find_the_sound() -> No
     own = [1e-4, 0.01, 0.3]
     hyper = WavegradHyper.from_json({**LMNT, "fast_betas": own})
     assert hyper.schedules.chosen("fast", 0) == tuple(own)
+    reached = kept(hyper.schedules.chosen("fast", 7))[-1]
+    assert reached == pytest.approx(kept(tuple(own))[-1]), "as far in any number of steps"
     assert WavegradHyper.from_json(hyper.as_json()) == hyper
     finding = WavegradHyper.from_json({**LMNT, "finds": "sound"})
     assert WavegradHyper.from_json(finding.as_json()) == finding

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from synthhost.host import ahead
-from synthhost.host.ahead import ENGINE, Waiting, own_run, start_ahead, taken
+from synthhost.cli import app
+from synthhost.host.ahead import ENGINE, Waiting, own_run
+from synthhost.host.processes import Child
 
 
 class Told:
@@ -39,14 +40,38 @@ def test_an_engine_that_nobody_tells_a_run_ends_by_itself() -> None:
     assert process.wait(60) == 0
 
 
-def test_what_was_started_ahead_is_taken_once_and_ends_when_it_is_dismissed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(ahead, "_waiting", [])
-    start_ahead(ENGINE)
-    assert taken("synthhost.host.sink_process") is None
-    waiting = taken(ENGINE)
-    assert waiting is not None
-    assert taken(ENGINE) is None
+def test_a_process_that_waits_is_told_its_run_and_is_not_dismissed_any_more(tmp_path: Path) -> None:
+    waiting = Waiting(ENGINE)
+    child = Child("engine", ENGINE, tmp_path, 1, waiting)
+    child.start()
     waiting.dismiss()
-    assert waiting._process.returncode != 0
+    assert child.process is waiting._process
+    assert child.waiting is None
+    assert child.process.wait(60) not in (0, -9), "it looked for a plan in an empty folder"
+
+
+def test_a_process_without_a_run_ends_when_it_is_dismissed() -> None:
+    waiting = Waiting(ENGINE)
+    waiting.dismiss()
+    assert waiting._process.returncode == -9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "starts"),
+    [
+        (["live", "--help"], False),
+        (["osc", "--help"], False),
+        (["--help", "live"], False),
+        (["live", "--set", "nonsense"], True),
+    ],
+)
+def test_only_a_run_starts_an_engine_and_none_is_left_behind(
+    arguments: list[str], starts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Waiting] = []
+    monkeypatch.setattr(app, "Waiting", lambda module: made.append(Waiting(module)) or made[-1])
+    monkeypatch.setattr(sys, "argv", ["synthhost", *arguments])
+    with pytest.raises(SystemExit):
+        app.main()
+    assert len(made) == starts
+    assert all(one._process.poll() is not None for one in made)

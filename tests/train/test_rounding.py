@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from synthhost.core.errors import ConfigError
-from synthhost.train.rounding import Rounding
+from synthhost.train.rounding import Rounded, Rounding
 
 
 def test_the_first_steps_round_and_those_behind_them_do_not() -> None:
@@ -29,3 +29,14 @@ def test_nothing_is_rounded_where_a_recipe_does_not_say_so() -> None:
 def test_what_is_no_number_of_steps_is_refused(steps: Any) -> None:
     with pytest.raises(ConfigError, match=r"bfloat16_steps: .* is no number of steps"):
         Rounding.from_json({"bfloat16_steps": steps})
+
+
+def test_what_is_rounded_follows_weights_that_change_between_calls() -> None:
+    layer = torch.nn.Linear(1, 1, bias=False)
+    rounded = Rounded(layer, lambda: Rounding(1).at(0, "cpu"))
+    found = []
+    for weight in (1.0, 3.0):
+        with torch.no_grad():
+            layer.weight.fill_(weight)
+        found.append(float(rounded(torch.ones(1, 1)).detach()))
+    assert found == [1.0, 3.0]

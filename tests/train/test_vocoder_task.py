@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ from synthhost.library.shelves import load_model
 from synthhost.schema.recipe import Recipe
 from synthhost.train import spoken_and_played
 from synthhost.train.comparing import Likeness
+from synthhost.train.distances import FRAME_S
 from synthhost.train.notes_material import Note
-from synthhost.train.spoken_and_played import PIANO, PLAYED, VocoderMaterial, clips
+from synthhost.train.spoken_and_played import PIANO, PLAYED, VocoderMaterial, _followed, clips
 from synthhost.train.vocoder_evaluation import _failures, held_out
 from synthhost.train.vocoder_task import MEL, VocoderTask, vocoder_hyper
 
@@ -164,3 +166,18 @@ def test_what_cannot_learn_is_refused(tmp_path: Path) -> None:
         VocoderTask(recipe(settings={}), "cpu", tmp_path)
     with pytest.raises(ConfigError, match="material: needs notes"):
         VocoderMaterial.from_json({})
+
+
+def test_a_pitch_far_from_a_notes_key_is_not_sure_and_the_key_stands_for_it() -> None:
+    tracker: Any = SimpleNamespace(
+        track=lambda *_: (np.array([440.0, 440.0, 880.0, 441.0]), np.array([True, False, True, True]))
+    )
+    at = np.arange(4) * FRAME_S * RATE
+    octaves, sure = _followed(np.zeros(8000, np.float32), RATE, at, tracker, 440.0)
+    assert sure.tolist() == [True, False, False, True]
+    np.testing.assert_allclose(octaves, np.log2(440.0), atol=0.01)
+    octaves, sure = _followed(np.zeros(8000, np.float32), RATE, at, tracker, 220.0)
+    assert not sure.any()
+    np.testing.assert_allclose(octaves, np.log2(220.0), atol=1e-6)
+    octaves, sure = _followed(np.zeros(8000, np.float32), RATE, at, tracker, 0.0)
+    assert sure.tolist() == [True, False, True, True], "where nobody knows a key"
