@@ -17,7 +17,7 @@ from synthhost.checkpoints.package import save_package
 from synthhost.core.specs import MelSpec
 from synthhost.families.registry import family
 
-RATE = 8000
+RATE = 32000
 _SHAPE = {
     "variant": "lmnt",
     "bands": 12,
@@ -30,7 +30,7 @@ _SHAPE = {
     "training_betas": {"first": 1e-4, "last": 0.05, "count": 200},
     "fast_betas": [1e-4, 1e-3, 1e-2, 0.05, 0.2, 0.5],
 }
-_TOO_MANY_STEPS = 120  # well over real time on one core; two of them are a few hundredths
+_TOO_MANY_STEPS = 30  # well over real time on one core; two of them are a tenth
 _PRESET = """
 synthhost: preset/1
 name: {name}
@@ -78,7 +78,7 @@ def test_what_does_not_keep_up_is_refused_with_a_sentence_where_that_is_asked_fo
         "live", "--set", "stuck", "--sink", "null", "--osc-port", "0", "--for", "1", "--admission", "strict"
     )
     assert refused.returncode != 0
-    assert "heavy?schedule=training&steps=120 needs" in refused.stderr
+    assert "heavy?schedule=training&steps=30 needs" in refused.stderr
     assert "It is not played, as --admission strict asks." in refused.stderr
 
 
