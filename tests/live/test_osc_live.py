@@ -179,12 +179,23 @@ def exactly(client: socket.socket, size: int) -> bytes:
     return found
 
 
+def settled(live: Any) -> dict[str, float]:
+    """Return the status once it counts no more commands: it is shown some blocks after they took effect."""
+    status = live.status()
+    while True:
+        time.sleep(0.2)
+        later = live.status()
+        if later["commands"] == status["commands"]:
+            return dict(later)
+        status = later
+
+
 def test_twenty_thousand_messages_are_all_applied_beside_a_client_that_never_reads(live: Any) -> None:
     lazy = socket.create_connection(("127.0.0.1", live.port), timeout=10)
     for packet in (message("/subscribe", 0, "/", 60.0, 30.0), *[message("/list")] * 20):
         lazy.sendall(struct.pack(">i", len(packet)) + packet)
     live.sync(8)
-    before = live.status()
+    before = settled(live)
     packets = [
         message(f"/track/{track}/pan", step / 10000) for step in range(10000) for track in ("voice", "feed")
     ]
