@@ -22,7 +22,6 @@ class Waiting:
     """A process that waits for its run folder on its standard input, and ends where none comes."""
 
     def __init__(self, module: str) -> None:
-        self.module = module
         self._process = started(module, os.cpu_count() or 1, None, None)
         self._told = False
 

@@ -1,4 +1,4 @@
-"""Sound of mel frames without anything learned, in real time: what a vocoder has to be better than.
+"""Sound of mel frames without anything learned, in real time: what a vocoder is measured beside.
 
 Phases are sought for every frame that still reaches beyond what has sounded (after Zhu, Beauregard and Wyse
 2007, real-time iterative spectrogram inversion with look-ahead): a block of sound is made as soon as the last

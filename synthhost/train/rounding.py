@@ -27,8 +27,10 @@ class Rounding:
         """Read a recipe's settings: `bfloat16_steps`, 0 where there is none.
 
         Raises:
-            ConfigError: It is no number of steps.
+            ConfigError: It is no number of steps, or is said as recipes once said it.
         """
+        if "precision" in settings:
+            raise ConfigError("settings: precision: say bfloat16_steps instead, how many steps are rounded.")
         steps = settings.get("bfloat16_steps", 0)
         if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
             raise ConfigError(f"settings: bfloat16_steps: {steps!r} is no number of steps.")

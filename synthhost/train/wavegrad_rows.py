@@ -1,4 +1,4 @@
-"""WaveGrad as it learns to find noise: every sound of a batch at a level of its own."""
+"""WaveGrad as it learns to find noise, or the sound in it: every sound of a batch at a level of its own."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _TOLD_GAIN, _LAST_GAIN = 2.0, 0.1
 
 @torch.no_grad()
 def begin_orthogonal(network: Wavegrad) -> None:
-    """Begin with orthogonal weights, as lmnt-com/wavegrad does.
+    """Begin with orthogonal weights, after lmnt-com/wavegrad, with gains of our own.
 
     Weights as small as torch begins with leave nothing of what frames tell after so many layers in a row,
-    and the network learns to do without. It begins to find noise softly.
+    and the network learns to do without. What it finds begins softly.
     """
     for name, layer in network.layers.items():
         if isinstance(layer, Conv):
@@ -80,7 +80,7 @@ class WavegradRows(NoiseFinder):
         return self.network.named_tensors()
 
     def found_at(self, noisy: Tensor, told: float, frames: Tensor) -> Tensor:
-        """Return the noise that is found in sounds that are all as noisy as a sampler's step says."""
+        """Return what is found in sounds that are all as noisy as a sampler's step says."""
         return self.found(noisy, noisy.new_full((noisy.shape[0],), told), frames)
 
     def steps(self, count: int) -> Sequence[Step]:
@@ -89,7 +89,7 @@ class WavegradRows(NoiseFinder):
         return wavegrad.sampler_steps(hyper, hyper.schedules.chosen(FAST, count))
 
     def found(self, noisy: Tensor, level: Tensor, frames: Tensor) -> Tensor:
-        """Return the noise that is found, `[batch, samples]`."""
+        """Return what is found, `[batch, samples]`."""
         hyper = self.network.hyper
         waves, told = self.waves(frames).transpose(1, 2), self.told(frames).transpose(1, 2)
         stream, films = torch.cat((noisy[:, :, None], waves), 2), []

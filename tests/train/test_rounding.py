@@ -31,6 +31,11 @@ def test_what_is_no_number_of_steps_is_refused(steps: Any) -> None:
         Rounding.from_json({"bfloat16_steps": steps})
 
 
+def test_what_recipes_said_before_is_not_passed_over() -> None:
+    with pytest.raises(ConfigError, match="precision: say bfloat16_steps instead"):
+        Rounding.from_json({"precision": "bfloat16"})
+
+
 def test_what_is_rounded_follows_weights_that_change_between_calls() -> None:
     layer = torch.nn.Linear(1, 1, bias=False)
     rounded = Rounded(layer, lambda: Rounding(1).at(0, "cpu"))
