@@ -27,3 +27,17 @@ def amplitude_ids(
         heard = np.sign(heard) * np.log1p(companding * np.abs(heard)) / np.log1p(companding)
     nearest = np.rint((heard + 1.0) * 0.5 * levels)
     return np.asarray(np.clip(nearest, 0, ids - 1), np.int64)
+
+
+def amplitudes(ids: NDArray[np.int64], levels: float, companding: float = 0.0) -> NDArray[np.float64]:
+    """Return what ids stand for, of any shape, without de-emphasis.
+
+    Args:
+        ids: They.
+        levels: Ids 0 to `levels` stand for -1 to 1.
+        companding: mu of the mu-law; 0: none.
+    """
+    heard = 2.0 * ids.astype(np.float64) / levels - 1.0
+    if companding:
+        heard = np.sign(heard) * np.expm1(np.abs(heard) * np.log1p(companding)) / companding
+    return heard

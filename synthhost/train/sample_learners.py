@@ -32,6 +32,8 @@ class SampleLearner(Protocol):
         trained: It, or the same weights laid out as they learn fastest.
         ids: How many there are.
         before: Ids that stand before the first one that is predicted.
+        levels: Ids 0 to so many stand for -1 to 1.
+        companding: mu of the mu-law that they follow; 0: none.
     """
 
     family: str
@@ -39,6 +41,8 @@ class SampleLearner(Protocol):
     trained: nn.Module
     ids: int
     before: int
+    levels: float
+    companding: float
 
     def ids_of(self, sound: Audio) -> NDArray[np.int64]:
         """Return the ids of a sound, `[samples]`."""
@@ -74,6 +78,7 @@ class SampleRnnLearner:
         self.trained: nn.Module = self.network
         self.ids = self._hyper.q_levels
         self.before = self._hyper.look_back_samples
+        self.levels, self.companding = float(self.ids), self._hyper.companding
         if window % self.before:
             raise ConfigError(f"settings: window: must be a multiple of {self.before}.")
         self._window = window
@@ -124,6 +129,7 @@ class WavenetLearner:
         self.trained: nn.Module = WavenetRows(self.network)
         self.ids = self._hyper.out_channels
         self.before = min(self._hyper.receptive_samples, window)
+        self.levels, self.companding = self._hyper.output.levels, self._hyper.output.companding
 
     def ids_of(self, sound: Audio) -> NDArray[np.int64]:
         """Return the ids of a sound, `[samples]`."""
@@ -148,24 +154,6 @@ class WavenetLearner:
     def tensors(self) -> dict[str, Tensor]:
         """Return its weights by published name."""
         return _kept(self.network.named_tensors())
-
-
-def strayed(
-    ids: NDArray[np.generic], median: float, count: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """Return ids, `[batch, samples]`, with noise on them, of a level drawn for every row by chance.
-
-    What learns to go on from them comes back where it has strayed; in some rows there is nothing else.
-
-    Args:
-        ids: Below `count`.
-        median: Of the levels, in ids; 0: none.
-        count: Of ids there are.
-        rng: Chance.
-    """
-    levels = median * np.exp(rng.standard_normal((ids.shape[0], 1)))
-    moved = ids.astype(np.int64) + np.rint(levels * rng.standard_normal(ids.shape)).astype(np.int64)
-    return np.asarray(np.clip(moved, 0, count - 1), np.int64)
 
 
 def _kept(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

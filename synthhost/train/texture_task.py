@@ -24,7 +24,8 @@ from synthhost.train.draws import rng_of
 from synthhost.train.pictures import spectrogram
 from synthhost.train.recordings import RecordedMaterial, Recordings, recordings
 from synthhost.train.rounding import Rounded, Rounding
-from synthhost.train.sample_learners import SampleLearner, SampleRnnLearner, WavenetLearner, strayed
+from synthhost.train.sample_learners import SampleLearner, SampleRnnLearner, WavenetLearner
+from synthhost.train.straying import Straying
 from synthhost.train.task import Batch
 
 LEARNERS: Mapping[str, Callable[[dict[str, Any], int], SampleLearner]] = MappingProxyType(
@@ -46,12 +47,9 @@ class TextureTask:
         self._device = device
         self.material = RecordedMaterial.from_json(recipe.material)
         self.sample_rate, self._crop, self.learner = texture_parts(recipe)
-        try:
-            self._astray = float(recipe.settings.get("heard_noise", 0.0))
-            self._astray_from = int(recipe.settings.get("heard_noise_from", 0))
-            self._rounding = Rounding.from_json(recipe.settings)
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"settings: {type(error).__name__}: {error}.") from error
+        ids, levels, companding = self.learner.ids, self.learner.levels, self.learner.companding
+        self._straying = Straying.from_json(recipe.settings, ids, levels, companding)
+        self._rounding = Rounding.from_json(recipe.settings)
         self.recordings: Recordings = recordings(self.material, self.sample_rate, cache, say)
         self._learned = self.learner.ids_of(self.recordings.learned)
         self._held_out = self.learner.ids_of(self.recordings.held_out)
@@ -74,9 +72,7 @@ class TextureTask:
         size = self._crop + self.learner.before
         begins = rng.integers(0, self._learned.shape[0] - size, self._recipe.batch)
         ids = np.stack([self._learned[begin : begin + size] for begin in begins])
-        if step < self._astray_from:
-            return {"ids": ids, "heard": ids}
-        return {"ids": ids, "heard": strayed(ids, self._astray, self.learner.ids, rng)}
+        return {"ids": ids, "heard": self._straying.of(ids, rng)}
 
     def learn(self, batch: Mapping[str, Tensor], step: int) -> dict[str, float]:
         """Predict every sample from those before it."""

@@ -34,7 +34,7 @@ from synthhost.train.note_sounds import NoteSounds, note_input, timbre_points
 from synthhost.train.note_task import NoteTask
 from synthhost.train.notes_material import NoteMaterial
 from synthhost.train.rounding import Rounding
-from synthhost.train.sample_learners import strayed
+from synthhost.train.straying import Straying
 from synthhost.train.task import Batch
 from synthhost.train.texture_task import pairs_bits
 from synthhost.train.wavenet_rows import WavenetRows
@@ -82,9 +82,11 @@ class VoiceTask(NoteTask):
         self.input = self.hyper.conditioning.notes
         try:
             self._pull = float(recipe.settings.get("timbre_pull", 1e-3))
-            self._astray = float(recipe.settings.get("heard_noise", 0.0))
         except (TypeError, ValueError) as error:
             raise ConfigError(f"settings: {type(error).__name__}: {error}.") from error
+        output = self.hyper.output
+        ids, levels, companding = self.hyper.out_channels, output.levels, output.companding
+        self._straying = Straying.from_json(recipe.settings, ids, levels, companding)
         self._rounding = Rounding.from_json(recipe.settings)
         self.sounds = NoteSounds(recipe, self.input, self.hyper.receptive_samples, cache, say)
         self._ids = self._quantised()
@@ -101,10 +103,7 @@ class VoiceTask(NoteTask):
         """Return crops of all instruments alike, a part of them from a note's very begin."""
         crops, told = self.sounds.drawn(step)
         batch = {**told, **self._heard(crops)}
-        if self._astray:
-            rng = rng_of(self._recipe.seed, step, 1)
-            batch["heard"] = strayed(batch["heard"], self._astray, self.hyper.out_channels, rng)
-        return batch
+        return {**batch, "heard": self._straying.of(batch["heard"], rng_of(self._recipe.seed, step, 1))}
 
     def learn(self, batch: Mapping[str, Tensor], step: int) -> dict[str, float]:
         """Predict every sample of the crops from those before it."""

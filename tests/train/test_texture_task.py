@@ -112,20 +112,15 @@ def test_a_batch_is_a_function_of_seed_and_step(folder: Path, tmp_path: Path, hy
         assert torch.equal(tensor, again.model().tensors[name]), "fresh weights are the seed's too"
 
 
-def test_noise_is_heard_and_not_learned_from_a_step_on(folder: Path, tmp_path: Path) -> None:
-    settings = {"window": 64, "windows": 2, "heard_noise": 1.0, "heard_noise_from": 3}
-    task = TextureTask(recipe(folder, SAMPLERNN, settings=settings), "cpu", tmp_path)
-    plain = TextureTask(recipe(folder, SAMPLERNN), "cpu", tmp_path)
-    before, after = task.draw(2), task.draw(3)
+@pytest.mark.parametrize("hyper", FAMILIES, ids=NAMES)
+def test_noise_is_heard_and_not_learned(folder: Path, tmp_path: Path, hyper: dict[str, Any]) -> None:
+    noisy = {"window": 64, "windows": 2, "heard_noise": 1.0}
+    task = TextureTask(recipe(folder, hyper, settings=noisy), "cpu", tmp_path)
+    plain = TextureTask(recipe(folder, hyper), "cpu", tmp_path)
+    before, after = plain.draw(3), task.draw(3)
     np.testing.assert_array_equal(before["heard"], before["ids"])
-    np.testing.assert_array_equal(after["ids"], plain.draw(3)["ids"])
-    apart = np.abs(after["heard"] - after["ids"])
-    assert 0.3 < apart.mean() < 5.0
-    assert after["heard"].min() >= 0
-    assert after["heard"].max() < 32
-    assert np.ptp(apart.mean(1)) > 0.3, "each row has a level of its own"
-    with pytest.raises(ConfigError, match="settings: ValueError"):
-        TextureTask(recipe(folder, SAMPLERNN, settings={**settings, "heard_noise": "loud"}), "cpu", tmp_path)
+    np.testing.assert_array_equal(after["ids"], before["ids"])
+    assert not np.array_equal(after["heard"], after["ids"])
 
 
 @pytest.mark.parametrize("hyper", FAMILIES, ids=NAMES)
