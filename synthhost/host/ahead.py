@@ -16,6 +16,7 @@ SUPERVISOR = "SYNTHHOST_SUPERVISOR"
 """The environment variable that tells a process who watches over it."""
 
 ENGINE = "synthhost.host.engine_process"
+_BEGINNING = "synthhost.host.beginning"
 
 
 class Waiting:
@@ -61,17 +62,9 @@ def started(
         SUPERVISOR: str(os.getpid()),
     }
     return subprocess.Popen(
-        [sys.executable, "-m", module, *([] if run_folder is None else [str(run_folder)])],
+        [sys.executable, "-m", _BEGINNING, module, *([] if run_folder is None else [str(run_folder)])],
         env=environment,
         stdin=subprocess.PIPE if run_folder is None else subprocess.DEVNULL,
         stderr=said,
         start_new_session=True,
     )
-
-
-def own_run() -> Path | None:
-    """Return the folder of this process's run, from its arguments or once it is told; None: there is none."""
-    if len(sys.argv) > 1:
-        return Path(sys.argv[1])
-    told = sys.stdin.buffer.read()
-    return Path(os.fsdecode(told)) if told else None

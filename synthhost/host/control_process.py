@@ -151,7 +151,3 @@ def main(run_folder: Path) -> int:
         sys.stderr.write(f"{error}\n")
         return 3
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))

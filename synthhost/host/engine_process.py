@@ -20,7 +20,6 @@ from synthhost.engine.loading import Job, VoiceJob
 from synthhost.engine.meters import measure
 from synthhost.engine.renderer import CHANNELS, Renderer
 from synthhost.host.admission import Admission
-from synthhost.host.ahead import own_run
 from synthhost.host.assembly import describe, make_factory, make_renderer, stem_channels
 from synthhost.host.chunking import choose_ahead_samples
 from synthhost.host.gpus import gpus_in
@@ -361,8 +360,3 @@ def main(run_folder: Path) -> int:
         sys.stderr.write(f"{error}\n")
         return 3
     return 0
-
-
-if __name__ == "__main__":
-    found = own_run()
-    sys.exit(0 if found is None else main(found))

@@ -107,7 +107,3 @@ def _free_path(out: Path, restarts: int) -> Path:
     while restarts and (path == out or path.exists()):
         path, number = out.with_stem(f"{out.stem}-{number}"), number + 1
     return path
-
-
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))

@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from pathlib import Path
 
 import pytest
 
 from synthhost.cli import app
-from synthhost.host.ahead import ENGINE, Waiting, own_run
+from synthhost.host.ahead import ENGINE, Waiting
 from synthhost.host.processes import Child
-
-
-class Told:
-    """Standard input that tells something."""
-
-    def __init__(self, told: bytes) -> None:
-        self.buffer = io.BytesIO(told)
-
-
-def test_a_process_knows_its_run_from_its_arguments_or_once_it_is_told(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["engine", str(tmp_path)])
-    assert own_run() == tmp_path
-    monkeypatch.setattr(sys, "argv", ["engine"])
-    strange = tmp_path / "ümläut \udcff"
-    for told, found in ((str(strange).encode("utf-8", "surrogateescape"), strange), (b"", None)):
-        monkeypatch.setattr(sys, "stdin", Told(told))
-        assert own_run() == found
 
 
 def test_an_engine_that_nobody_tells_a_run_ends_by_itself() -> None:
