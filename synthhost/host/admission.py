@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event
+from time import time
 from typing import Any
 
 from synthhost.backends.choice import cores
 from synthhost.core.computing import AUTO, BACKEND, DEVICE, NATIVE, THREADS, TORCH, Computed
 from synthhost.core.options import INT8, PRECISION, with_options, without_options
 from synthhost.core.seams import Runner
-from synthhost.host.chunking import CHUNKS, ROOM, Choice, choose_chunk, still_costs
+from synthhost.host.chunking import CHUNKS, LESS, ROOM, Choice, choose_chunk, still_costs
 from synthhost.host.costs import CostBook
 from synthhost.host.duel import duel, takes_too_long
 from synthhost.host.fitting import Room, fitted, most_tried, shares_steps
@@ -26,6 +28,8 @@ from synthhost.library.model import Model
 from synthhost.streaming.block import Block
 
 FULL = 0.95  # of a core: beyond this nothing is left for the rest of the engine
+_LATELY_S = 12 * 3600.0  # from the rehearsal to the show
+_QUICKER = 1.2  # a step that is so much quicker than lately: the machine was busy then
 
 
 class Admission:
@@ -180,6 +184,8 @@ class Admission:
         computed = self._computed.get(reference)
         if computed is not None and computed.threads > choice.threads:  # they were asked for
             choice = replace(choice, threads=computed.threads)
+        if not choice.chosen_s:
+            choice = replace(choice, share=self._share, chosen_s=time())
         self.book.keep(*key, choice)
         return choice
 
@@ -195,15 +201,24 @@ class Admission:
         return found
 
     def _still(self, reference: str, found: Choice | None, runner: Runner) -> Choice | None:
-        """Return what is remembered where no smaller chunk could do and this one costs what it did."""
-        if found is None or not found.keeps_up:
+        """Return what is remembered where a short look agrees and it is still the answer.
+
+        The least chunk that keeps up is. A larger one, or none, may be a busy day's: for half a day it is the
+        answer to the same question, where a step isn't quicker now either.
+        """
+        if found is None:
             return None
-        if self._fixed(reference) is None and (
-            found.chunk_frames > CHUNKS[0] * runner.spec.chunk_unit or found.real_time_factor > self._share
-        ):
+        least = self._fixed(reference) or CHUNKS[0] * runner.spec.chunk_unit
+        roomy = self._fixed(reference) is not None or found.real_time_factor <= self._share
+        settled = found.keeps_up and found.chunk_frames == least and roomy
+        if not settled and not self._asked_lately(found):
             return None
         with self._as_in_the_show():
-            return found if still_costs(found, runner) else None
+            return found if still_costs(found, runner, LESS if settled else _QUICKER) else None
+
+    def _asked_lately(self, found: Choice) -> bool:
+        same = math.isclose(found.share, self._share) and (found.keeps_up or found.hopeless)
+        return same and 0.0 <= time() - found.chosen_s < _LATELY_S
 
     def _measured_here(self, reference: str, runner: Runner) -> Choice:
         room = self._room(reference)

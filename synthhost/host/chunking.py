@@ -22,23 +22,39 @@ _NEXT_TAIL_S = 0.5  # and those after one that failed
 _MOST_STEPS = 4 * TAIL_STEPS
 _MARGIN_MS = 4.0
 _HEAVIER = 1.5  # who works more of the time falls behind further
-_MORE, _LESS = 1.3, 2.0  # a median may have moved so far and still be taken for the same
+_MORE, LESS = 1.3, 2.0  # a median may have moved so far and still be taken for the same
 _FULL = 0.95  # of a core: beyond this nothing is left for the rest of the engine
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The chunk a model runs at here and the threads that share its steps, with what that costs."""
+    """The chunk a model runs at here and the threads that share its steps, with what that costs.
+
+    Attributes:
+        chunk_frames: It.
+        cost: Of a step.
+        keeps_up: Whether that is soon enough.
+        threads: That share a step.
+        share: Of a core, within which it was chosen; 0: not known.
+        chosen_s: When, in seconds since 1970; 0: not known.
+    """
 
     chunk_frames: int
     cost: StepCost
     keeps_up: bool
     threads: int = 1
+    share: float = 0.0
+    chosen_s: float = 0.0
 
     @property
     def real_time_factor(self) -> float:
         """Return compute time over sound time; below 1 is faster than real time."""
         return self.cost.median_seconds / self.cost.chunk_seconds
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the median step takes nearly all of a core or more, which no stall explains."""
+        return self.real_time_factor > _FULL
 
 
 def measure(
@@ -114,10 +130,16 @@ def _fits(cost: StepCost, share: float, stalled_s: float) -> bool:
     )
 
 
-def still_costs(choice: Choice, runner: Runner) -> bool:
-    """Whether a step takes about what it took when a chunk was chosen, by a short look."""
+def still_costs(choice: Choice, runner: Runner, less: float = LESS) -> bool:
+    """Whether a step takes about what it took when a chunk was chosen, by a short look.
+
+    Args:
+        choice: It.
+        runner: Of the model.
+        less: By what factor it may be quicker now.
+    """
     now = measure(runner, choice.chunk_frames)
-    return choice.cost.median_seconds / _LESS < now.median_seconds < _MORE * choice.cost.median_seconds
+    return choice.cost.median_seconds / less < now.median_seconds < _MORE * choice.cost.median_seconds
 
 
 def choose_ahead_samples(

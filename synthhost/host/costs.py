@@ -31,19 +31,13 @@ class CostBook:
 
     def find(self, sha256: str, how: str, threads: int) -> Choice | None:
         """Return what was measured before, or None."""
-        plain = self._read().get(_key(sha256, how, threads))
+        plain: Any = self._read().get(_key(sha256, how, threads))
         try:
-            return (
-                Choice(
-                    plain["chunk_frames"],
-                    StepCost(**plain["cost"]),
-                    plain["keeps_up"],
-                    plain.get("threads", 1),
-                )
-                if plain
-                else None
-            )
-        except (KeyError, TypeError):
+            cost, rest = plain["cost"], {name: value for name, value in plain.items() if name != "cost"}
+            if not all(math.isfinite(value) for value in (*cost.values(), *rest.values())):
+                return None
+            return Choice(cost=StepCost(**cost), **rest)
+        except (KeyError, TypeError, AttributeError):
             return None
 
     def keep(self, sha256: str, how: str, threads: int, choice: Choice) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 import numpy as np
@@ -73,20 +74,17 @@ class Oscillators(Block[OscillatorState]):
         self.in_channels = OSCILLATOR_CHANNELS + harmonics + bands
         self.lengths = _lengths(bands)
         edges = band_edges_hz(bands, sample_rate)
-        noise = np.zeros((bands, max(self.lengths) + hop_samples), np.float32)
-        for band, length in enumerate(self.lengths):
-            noise[band] = np.resize(
-                _band_noise(band, length, edges[band] / sample_rate, edges[band + 1] / sample_rate),
-                noise.shape[1],
-            )
+        noise = _noise(sample_rate, hop_samples, bands).copy()
         self.register_buffer("noise", torch.from_numpy(noise), persistent=False)
         self.middles_hz = tuple(float(middle) for middle in 0.5 * (edges[1:] + edges[:-1]))
-        count = torch.arange(1, harmonics + 1)
-        self.register_buffer("_partials", count.double(), persistent=False)
-        self.register_buffer("_octaves", torch.log2(count.float()), persistent=False)
-        self.register_buffer("_middles", torch.tensor(self.middles_hz, dtype=torch.float32), persistent=False)
-        glide = torch.arange(1, hop_samples + 1, dtype=torch.float64)
-        self.register_buffer("_glide", glide, persistent=False)
+        with torch.device("cpu"):  # where only shapes are asked for, their arithmetic would load sympy: 2 s
+            count = torch.arange(1, harmonics + 1)
+            self.register_buffer("_partials", count.double(), persistent=False)
+            self.register_buffer("_octaves", torch.log2(count.float()), persistent=False)
+            middles = torch.tensor(self.middles_hz, dtype=torch.float32)
+            self.register_buffer("_middles", middles, persistent=False)
+            glide = torch.arange(1, hop_samples + 1, dtype=torch.float64)
+            self.register_buffer("_glide", glide, persistent=False)
 
     _partials: Tensor
     _octaves: Tensor
@@ -194,6 +192,16 @@ def _is_smooth(number: int) -> bool:
         while number % factor == 0:
             number //= factor
     return number == 1
+
+
+@lru_cache(maxsize=8)
+def _noise(sample_rate: int, hop_samples: int, bands: int) -> NDArray[np.float32]:
+    """Return every band's noise, `[bands, samples]`; a model is laid several times while it is loaded."""
+    lengths, edges = _lengths(bands), band_edges_hz(bands, sample_rate) / sample_rate
+    noise = np.zeros((bands, max(lengths) + hop_samples), np.float32)
+    for band, length in enumerate(lengths):
+        noise[band] = np.resize(_band_noise(band, length, edges[band], edges[band + 1]), noise.shape[1])
+    return noise
 
 
 def _band_noise(band: int, length: int, low: float, high: float) -> NDArray[np.float32]:

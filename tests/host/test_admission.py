@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -153,6 +154,9 @@ def test_an_unknown_model_is_told_once_before_it_is_measured(
     assert len(told) == 1
 
 
+FAILING_S = (0.015, 0.03)  # of 0.02: the first for a tail's sake, the second by its median too
+
+
 class Timed:
     """A runner whose steps are said to take so long."""
 
@@ -172,7 +176,7 @@ def shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def choose(runner: Timed, *_: Any) -> Choice:
         done.append("measured")
         chunk = 1 if runner.seconds < 0.009 else 2
-        return Choice(chunk, cost(runner, chunk), keeps_up=True)
+        return Choice(chunk, cost(runner, chunk), keeps_up=runner.seconds not in FAILING_S)
 
     def look(runner: Timed, chunk_frames: int, *_: Any) -> StepCost:
         done.append("looked")
@@ -190,8 +194,12 @@ def shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (0.002, 0.0024, 1, ["looked"]),  # as it was
         (0.002, 0.004, 1, ["looked", "measured"]),  # slower: the machine is busy, or another
         (0.006, 0.002, 1, ["looked", "measured"]),  # faster: it was busy then
-        (0.012, 0.012, 1, ["measured"]),  # a larger chunk than the least: perhaps it was busy then
         (0.005, 0.005, 3, ["measured"]),  # more tracks share the core
+        (0.012, 0.012, 1, ["looked"]),  # a larger chunk than the least, found lately
+        (0.012, 0.0098, 1, ["looked", "measured"]),  # which is quicker now: it was busy then
+        (0.012, 0.012, 2, ["measured"]),  # or that was asked of less room
+        (0.03, 0.03, 1, ["looked"]),  # too slow by far, lately
+        (0.015, 0.015, 1, ["measured"]),  # too slow now and then: perhaps for that moment only
     ],
 )
 def test_a_show_takes_what_an_earlier_one_measured_where_a_short_look_agrees(
@@ -203,3 +211,50 @@ def test_a_show_takes_what_an_earlier_one_measured_where_a_short_look_agrees(
         runner: Any = Timed(seconds)
         host.measured("known", runner)
     assert shows == done
+
+
+@pytest.mark.parametrize(
+    ("first_s", "later_s", "done"),
+    [
+        (0.002, 1e7, ["looked"]),  # the least chunk that keeps up is the answer for good
+        (0.012, 11 * 3600.0, ["looked"]),
+        (0.012, 13 * 3600.0, ["measured"]),
+        (0.012, -60.0, ["measured"]),  # a clock that was put back says nothing
+    ],
+)
+def test_what_a_busy_machine_may_have_answered_holds_for_half_a_day(
+    shows: list[str], monkeypatch: pytest.MonkeyPatch, first_s: float, later_s: float, done: list[str]
+) -> None:
+    for now_s in (1e9, 1e9 + later_s):
+        shows.clear()
+        monkeypatch.setattr(admission, "time", lambda now_s=now_s: now_s)
+        host = Admission(Plan({"tracks": [{}]}, 48000, 256, 0), lambda: False)
+        host.measured("known", Timed(first_s))  # type: ignore[arg-type]
+    assert shows == done
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("chunk_frames", "many"),
+        ("share", None),
+        ("chosen_s", "noon"),
+        ("cost", 3),
+        ("cost", {}),
+        ("more", 1),
+        ("threads", float("nan")),
+    ],
+)
+def test_a_damaged_entry_of_the_book_is_measured_anew(
+    shows: list[str], tmp_path: Path, field: str, value: object
+) -> None:
+    book, plan = tmp_path / "costs.json", Plan({"tracks": [{}]}, 48000, 256, 0)
+    runner: Any = Timed(0.002)
+    Admission(plan, lambda: False).measured("known", runner)
+    plain = json.loads(book.read_text())
+    for entry in plain.values():
+        entry[field] = value
+    book.write_text(json.dumps(plain))
+    shows.clear()
+    Admission(plan, lambda: False).measured("known", runner)
+    assert shows == ["measured"]
