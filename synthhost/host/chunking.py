@@ -17,6 +17,8 @@ CLIPS_AT_ONCE = 4
 _LOOK_S = 0.1  # how long a chunk size is looked at first
 _LOOK_STEPS = 60
 _FEWEST_REPEATS = 5
+_FAR_FROM = 0.25  # of its sound's time: where no step of a look took more, ...
+_GLANCE_S = 0.3  # ... and none within so long does either, a chunk fits
 _TAIL_S = 1.0  # how long a chunk that fits is timed for its p99.9
 _NEXT_TAIL_S = 0.5  # and those after one that failed
 _MOST_STEPS = 4 * TAIL_STEPS
@@ -73,6 +75,11 @@ def measure_tail(runner: Runner, chunk_frames: int, lasting_s: float = _TAIL_S) 
     return measure(runner, chunk_frames, lasting_s, _MOST_STEPS)
 
 
+def _far_from_late(cost: StepCost) -> bool:
+    """Whether many steps were timed and none took more than a small part of its sound's time."""
+    return cost.steps >= _LOOK_STEPS and cost.tail_seconds < _FAR_FROM * cost.chunk_seconds
+
+
 def _of_parts(cost: StepCost, spec: ModelSpec) -> StepCost:
     """Return what clips or notes need together: a step each, at worst the end of one, which is many steps."""
     end = 1.0 + spec.look_ahead_samples / (cost.chunk_frames * spec.hop_samples)
@@ -110,8 +117,11 @@ def choose_chunk(
         chunk_frames = chunk * runner.spec.chunk_unit
         cost = measure(runner, chunk_frames)
         if _fits(cost, share, stalled_s(cost.steps)):
-            cost = measure_tail(runner, chunk_frames, lasting_s)
-            lasting_s = _NEXT_TAIL_S
+            if _far_from_late(cost):
+                cost = measure(runner, chunk_frames, _GLANCE_S, TAIL_STEPS)
+            if not _far_from_late(cost):
+                cost = measure_tail(runner, chunk_frames, lasting_s)
+                lasting_s = _NEXT_TAIL_S
             if _fits(cost, share, stalled_s(cost.steps)):
                 return Choice(chunk_frames, cost, keeps_up=True)
         tried.append(cost)

@@ -101,6 +101,16 @@ def test_timing_tails_is_bounded_though_none_fits(monkeypatch: pytest.MonkeyPatc
     assert 1.0 < sum(many) < 3.5
 
 
+@pytest.mark.parametrize(("tail_s", "most_s"), [(0.0024, 0.31), (0.0026, 1.01)])
+def test_a_chunk_of_which_no_step_is_nearly_late_is_timed_shortly(
+    monkeypatch: pytest.MonkeyPatch, tail_s: float, most_s: float
+) -> None:
+    costs = Tails(tail_s)
+    costs.fixed_s, costs.each_s = 0.0, 0.001
+    assert chosen(monkeypatch, costs).keeps_up
+    assert max(repeats * 0.001 for _, repeats in costs.asked) == pytest.approx(most_s, abs=0.011)
+
+
 def test_a_tail_is_named_after_how_many_steps_were_timed() -> None:
     assert StepCost(1, 0.001, 0.002, 0.01, 0.003, 1000).tail_name == "p99.9"
     assert StepCost(1, 0.001, 0.002, 0.01, 0.003, 38).tail_name == "the longest of 38 steps"
