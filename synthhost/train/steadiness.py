@@ -19,6 +19,7 @@ Minutes = Callable[[Sequence[int]], Iterator[NDArray[np.float32]]]
 _SILENT_DB = -55.0
 _NATS_DB = 20.0 / np.log(10.0)
 _LOUD = 0.98  # quantile
+_HISS_DB = 45.0  # so far under its loudest band, what a reference lacks is hiss: the spectrum tells of it
 _FLOOR_NATS = np.log(1e-4)
 
 
@@ -32,7 +33,8 @@ class Minute:
         silent: Share of its seconds below -55 dB.
         peak: Largest sample.
         dc: Its mean, as a share of its root mean square.
-        whistle_db: The most that a band's loud moments, one in fifty, lie above the reference's.
+        whistle_db: The most that a band's loud moments, one in fifty, lie above the reference's, and less
+            than 45 dB under its loudest band.
     """
 
     level_db: float
@@ -57,7 +59,7 @@ class Steadiness:
         silent: The largest share of silent seconds.
         peak: Largest sample.
         dc: Largest mean, as a share of the root mean square.
-        whistle_db: The most that a band's loud moments in a minute, one in fifty, are above the reference's.
+        whistle_db: The largest of a minute.
     """
 
     seeds: int
@@ -118,7 +120,8 @@ class _Reference:
     def __init__(self, sound: Audio, sample_rate: int) -> None:
         self._rate = sample_rate
         self._level = _root_mean_square(sound)
-        self._spectrum, self._loud = _spectra(sound, sample_rate)
+        self._spectrum, loud = _spectra(sound, sample_rate)
+        self._loud = np.maximum(loud, loud.max() - _HISS_DB)
 
     def beside(self, sound: Audio) -> Minute:
         """Measure a minute."""

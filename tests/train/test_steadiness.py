@@ -113,3 +113,17 @@ def test_a_whistle_now_and_then_is_told_though_the_average_hides_it() -> None:
 
     assert heard(voices()).whistle_db < 3.0
     assert heard(voices(whistling)).whistle_db > 12.0
+
+
+@pytest.mark.parametrize(("under_db", "told"), [(50.0, False), (20.0, True)])
+def test_hiss_where_the_reference_is_empty_is_no_whistle_and_a_tone_there_is(
+    under_db: float, told: bool
+) -> None:
+    tone = np.sin(2.0 * np.pi * 300.0 * np.arange(SAMPLES) / RATE)
+    whistle = 10.0 ** (-under_db / 20.0) * np.sin(2.0 * np.pi * 3500.0 * np.arange(SAMPLES) / RATE)
+
+    def play(seeds: Sequence[int]) -> Iterator[Sound]:
+        yield np.stack([np.asarray(LEVEL * (tone + whistle), np.float32) for _ in seeds])
+
+    found = steadiness(play, [1], lambda _: np.asarray(LEVEL * tone, np.float32), RATE)
+    assert (found.whistle_db > 12.0) == told
