@@ -24,7 +24,8 @@ class Straying:
     """How far what is heard strays from what was recorded.
 
     Attributes:
-        noise: Median of the noise's levels, in ids; 0: none.
+        noise: Median of the noise's levels at the begin, in ids; 0: none.
+        noise_to: The same at the end; between them it goes down evenly in decibels.
         spread: Of the levels, which differ from row to row: the standard deviation of their logarithm.
         gain_db: Standard deviation of a row's gain, in dB; 0: none.
         count: Of ids there are.
@@ -33,6 +34,7 @@ class Straying:
     """
 
     noise: float
+    noise_to: float
     spread: float
     gain_db: float
     count: int
@@ -41,25 +43,30 @@ class Straying:
 
     @classmethod
     def from_json(cls, settings: Mapping[str, Any], count: int, levels: float, companding: float) -> Straying:
-        """Read a recipe's settings: `heard_noise`, `heard_noise_spread`, `heard_gain_db`.
+        """Read a recipe's settings.
+
+        They are `heard_noise`, `heard_noise_to` (as that, where it is left out), `heard_noise_spread` and
+        `heard_gain_db`.
 
         Raises:
             ConfigError: One of them is no number, or below 0.
         """
-        plain = {"heard_noise": 0.0, "heard_noise_spread": 1.0, "heard_gain_db": 0.0}
-        said = []
-        for name, otherwise in plain.items():
-            try:
-                value = float(settings.get(name, otherwise))
-            except (TypeError, ValueError) as error:
-                raise ConfigError(f"settings: {name}: {type(error).__name__}: {error}.") from error
-            if not 0.0 <= value < math.inf:
-                raise ConfigError(f"settings: {name}: {value} is no number from 0 up.")
-            said.append(value)
-        return cls(said[0], said[1], said[2], count, levels, companding)
+        noise = _number(settings, "heard_noise", 0.0)
+        noise_to = _number(settings, "heard_noise_to", noise)
+        if min(noise, noise_to) == 0.0 < max(noise, noise_to):
+            raise ConfigError("settings: heard_noise_to: noise goes down in decibels, so never from or to 0.")
+        spread = _number(settings, "heard_noise_spread", 1.0)
+        gain_db = _number(settings, "heard_gain_db", 0.0)
+        return cls(noise, noise_to, spread, gain_db, count, levels, companding)
 
-    def of(self, ids: NDArray[np.generic], rng: np.random.Generator) -> NDArray[np.int64]:
-        """Return what is heard of ids, `[batch, samples]`; chance is drawn for each row alike."""
+    def of(self, ids: NDArray[np.generic], rng: np.random.Generator, part: float) -> NDArray[np.int64]:
+        """Return what is heard of ids, `[batch, samples]`.
+
+        Args:
+            ids: They.
+            rng: Chance, that is drawn for each row alike.
+            part: Of the training that has passed, 0 to 1.
+        """
         rows = (ids.shape[0], 1)
         heard = ids.astype(np.int64)
         if self.gain_db:
@@ -67,6 +74,17 @@ class Straying:
             louder = gains * amplitudes(heard, self.levels, self.companding)
             heard = amplitude_ids(louder, self.count, self.levels, self.companding)
         if self.noise:
-            noise = self.noise * np.exp(self.spread * rng.standard_normal(rows))
-            heard = heard + np.rint(noise * rng.standard_normal(ids.shape)).astype(np.int64)
+            median = self.noise * (self.noise_to / self.noise) ** part
+            levels = median * np.exp(self.spread * rng.standard_normal(rows))
+            heard = heard + np.rint(levels * rng.standard_normal(ids.shape)).astype(np.int64)
         return np.asarray(np.clip(heard, 0, self.count - 1), np.int64)
+
+
+def _number(settings: Mapping[str, Any], name: str, otherwise: float) -> float:
+    try:
+        value = float(settings.get(name, otherwise))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"settings: {name}: {type(error).__name__}: {error}.") from error
+    if not 0.0 <= value < math.inf:
+        raise ConfigError(f"settings: {name}: {value} is no number from 0 up.")
+    return value

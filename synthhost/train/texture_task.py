@@ -72,7 +72,7 @@ class TextureTask:
         size = self._crop + self.learner.before
         begins = rng.integers(0, self._learned.shape[0] - size, self._recipe.batch)
         ids = np.stack([self._learned[begin : begin + size] for begin in begins])
-        return {"ids": ids, "heard": self._straying.of(ids, rng)}
+        return {"ids": ids, "heard": self._straying.of(ids, rng, step / self._recipe.steps)}
 
     def learn(self, batch: Mapping[str, Tensor], step: int) -> dict[str, float]:
         """Predict every sample from those before it."""

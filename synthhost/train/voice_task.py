@@ -103,7 +103,8 @@ class VoiceTask(NoteTask):
         """Return crops of all instruments alike, a part of them from a note's very begin."""
         crops, told = self.sounds.drawn(step)
         batch = {**told, **self._heard(crops)}
-        return {**batch, "heard": self._straying.of(batch["heard"], rng_of(self._recipe.seed, step, 1))}
+        rng, part = rng_of(self._recipe.seed, step, 1), step / self._recipe.steps
+        return {**batch, "heard": self._straying.of(batch["heard"], rng, part)}
 
     def learn(self, batch: Mapping[str, Tensor], step: int) -> dict[str, float]:
         """Predict every sample of the crops from those before it."""

@@ -14,8 +14,8 @@ from synthhost.train.straying import Straying
 IDS = np.tile(128 + np.rint(60 * np.sin(np.arange(4000) / 7.0)).astype(np.int64), (64, 1))
 
 
-def heard(settings: dict[str, Any], ids: Any = IDS, companding: float = 255.0) -> Any:
-    return Straying.from_json(settings, 256, 256.0, companding).of(ids, np.random.default_rng(0))
+def heard(settings: dict[str, Any], ids: Any = IDS, companding: float = 255.0, part: float = 0.0) -> Any:
+    return Straying.from_json(settings, 256, 256.0, companding).of(ids, np.random.default_rng(0), part)
 
 
 def test_without_settings_what_was_recorded_is_heard() -> None:
@@ -33,6 +33,19 @@ def test_a_small_spread_leaves_no_row_quiet() -> None:
     levels = (heard({"heard_noise": 3.0, "heard_noise_spread": 0.1}) - IDS).std(1)
     assert levels.min() > 2.0
     assert levels.max() < 4.5
+
+
+@pytest.mark.parametrize(("part", "median"), [(0.0, 8.0), (0.5, 4.0), (1.0, 2.0)])
+def test_noise_goes_down_evenly_in_decibels(part: float, median: float) -> None:
+    settings = {"heard_noise": 8.0, "heard_noise_to": 2.0, "heard_noise_spread": 0.1}
+    levels = (heard(settings, part=part) - IDS).std(1)
+    assert np.median(levels) == pytest.approx(median, rel=0.1)
+
+
+@pytest.mark.parametrize("settings", [{"heard_noise_to": 2.0}, {"heard_noise": 2.0, "heard_noise_to": 0.0}])
+def test_noise_that_would_come_from_nothing_or_go_there_is_refused(settings: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match="heard_noise_to"):
+        heard(settings)
 
 
 @pytest.mark.parametrize("companding", [0.0, 255.0])
@@ -53,7 +66,7 @@ def test_ids_stay_ids() -> None:
     assert loudest.max() == 255
 
 
-@pytest.mark.parametrize("setting", ["heard_noise", "heard_noise_spread", "heard_gain_db"])
+@pytest.mark.parametrize("setting", ["heard_noise", "heard_noise_to", "heard_noise_spread", "heard_gain_db"])
 @pytest.mark.parametrize("value", ["loud", None, -1.0, float("nan"), float("inf")])
 def test_settings_that_are_no_numbers_are_refused(setting: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=setting):
