@@ -15,6 +15,7 @@ from synthhost.train.own_sounds import own_notes, sounds_in
 _SHORTER, _SLOWER = 10, 0.3  # of a whole training's steps, and of its rate
 _OF_NOTES = ("diffusion", "generator", "notes", "voice")  # tasks
 _BEGINS = "_from"  # of settings that say from which step on another one holds
+_FALLS = "_to"  # of settings that say to what another one falls
 _READ_AT_HZ = 16000  # where only keys are wanted
 
 
@@ -63,9 +64,10 @@ def own_recipe(base: Recipe, model: Path, folder: Path) -> Recipe:
 
 
 def _settings(base: Recipe) -> dict[str, Any]:
-    """Return how a model learns on: all kinds are played, and what began late has begun."""
+    """Return how a model learns on: all kinds are played, what began late has begun, what fell has fallen."""
+    fallen = {key.removesuffix(_FALLS): value for key, value in base.settings.items() if key.endswith(_FALLS)}
     return {
-        key: 0 if key.endswith(_BEGINS) else value
+        key: 0 if key.endswith(_BEGINS) else fallen.get(key, value)
         for key, value in base.settings.items()
         if key != "unplayed"
     }

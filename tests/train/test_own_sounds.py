@@ -214,6 +214,9 @@ def test_every_shipped_model_can_go_on_learning_from_a_folder(
     assert not [key for key, value in again.settings.items() if key.endswith("_from") and value], (
         "all has begun"
     )
+    for key, value in base.settings.items():
+        if key.endswith("_to"):
+            assert again.settings[key.removesuffix("_to")] == again.settings[key] == value, "and has fallen"
     if task in ("notes", "voice", "generator", "diffusion"):
         assert not material.teacher
         timbres = [(one.name, one.program, one.lowest, one.highest) for one in material.timbres]
