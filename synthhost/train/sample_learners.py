@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from synthhost.core.arrays import Audio
 from synthhost.core.errors import ConfigError
 from synthhost.families import samplernn, wavenet
+from synthhost.families.family import TEMPERATURE
 from synthhost.families.quantisation import amplitude_ids
 from synthhost.families.samplernn_hyper import SampleRnnHyper
 from synthhost.families.wavenet_hyper import WavenetHyper
@@ -154,6 +155,21 @@ class WavenetLearner:
     def tensors(self) -> dict[str, Tensor]:
         """Return its weights by published name."""
         return _kept(self.network.named_tensors())
+
+
+def temperature_of(settings: Mapping[str, Any]) -> float:
+    """Return at which temperature a recipe's network is shown and measured: `temperature`, or 1.
+
+    Raises:
+        ConfigError: It is no number, or out of range.
+    """
+    try:
+        temperature = float(settings.get("temperature", 1.0))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"settings: temperature: {type(error).__name__}: {error}.") from error
+    if not 0.0 <= temperature <= TEMPERATURE.maximum:
+        raise ConfigError(f"settings: temperature: must lie between 0 and {TEMPERATURE.maximum:g}.")
+    return temperature
 
 
 def _kept(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from synthhost.core.arrays import Audio, Features
 from synthhost.core.draws import SeededDraws
 from synthhost.core.errors import ConfigError
 from synthhost.core.seams import Runner
+from synthhost.families.family import TEMPERATURE
 from synthhost.train.notes_evaluation import BLOCK_MS
 from synthhost.train.notes_measures import Instrument, NotesMeasures
 from synthhost.train.timbres import TIMBRES_NAME, timbres_in
@@ -18,16 +21,29 @@ from synthhost.train.timbres import TIMBRES_NAME, timbres_in
 MOST_CENTS, LEAST_NEAR, LEAST_PITCHED = 15.0, 0.9, 0.95
 
 
-def played_by(runner: Runner, frames: Features, seed: int = 1) -> Audio:
+def played_by(runner: Runner, frames: Features, seed: int = 1, temperature: float = 1.0) -> Audio:
     """Return what a model that looks at nothing ahead makes of frames, `[bands, frames]`, `[samples]`."""
-    state = runner.new_state(1, SeededDraws.of(seed))
+    state = begun(runner, (seed,), temperature)
     out = np.empty((1, frames.shape[1] * runner.spec.hop_samples), np.float32)
     written = runner.step(np.ascontiguousarray(frames[None]), state, out)
     return out[0, :written]
 
 
-def instrument_of(runner: Runner, folder: Path) -> Instrument:
+def begun(runner: Runner, seeds: Sequence[int], temperature: float = 1.0) -> Any:
+    """Return the state of voices, one of every seed, at a temperature."""
+    state = runner.new_state(len(seeds), SeededDraws(tuple(seeds)))
+    if temperature != 1.0:
+        runner.set_control(state, TEMPERATURE.name, temperature)
+    return state
+
+
+def instrument_of(runner: Runner, folder: Path, temperature: float = 1.0) -> Instrument:
     """Return a model of notes as it is measured, its instruments as a file in its folder says.
+
+    Args:
+        runner: Of the model.
+        folder: Of it.
+        temperature: At which it is played.
 
     Raises:
         ConfigError: It plays no notes, or the file cannot be read.
@@ -36,7 +52,7 @@ def instrument_of(runner: Runner, folder: Path) -> Instrument:
     if spec.notes is None:
         raise ConfigError(f"{folder}: plays no notes.")
     timbres = timbres_in(folder / TIMBRES_NAME, spec.notes.dimensions)
-    render = partial(played_by, runner)
+    render = partial(played_by, runner, temperature=temperature)
     return Instrument(spec.notes, spec.sample_rate, spec.hop_samples, render, None, timbres)
 
 

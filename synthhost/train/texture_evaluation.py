@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synthhost.checkpoints.package import load_package
-from synthhost.core.draws import SeededDraws
 from synthhost.core.errors import ConfigError
 from synthhost.core.seams import Runner
 from synthhost.families.registry import family
@@ -17,7 +16,8 @@ from synthhost.library.shelves import load_model
 from synthhost.schema.recipe import Recipe
 from synthhost.train.evaluation import Evaluation, Scope
 from synthhost.train.recordings import RecordedMaterial, recordings
-from synthhost.train.sample_learners import SampleLearner
+from synthhost.train.sample_learners import SampleLearner, temperature_of
+from synthhost.train.sampled_notes import begun
 from synthhost.train.steadiness import Steadiness, steadiness
 from synthhost.train.texture_task import bits, pairs_bits, texture_parts
 
@@ -40,9 +40,9 @@ def evaluate_texture(
     say("predicting recordings held out ...")
     needed, pairs = bits(learner, held_out, crop), pairs_bits(learned, held_out, learner.ids)
     say(f"listening to {scope.seeds} times {scope.minutes} minutes ...")
-    runner = load_model(folder).runner
+    runner, temperature = load_model(folder).runner, temperature_of(recipe.settings)
     steady = steadiness(
-        lambda seeds: minutes_of(runner, seeds, scope.minutes),
+        lambda seeds: minutes_of(runner, seeds, scope.minutes, temperature),
         range(1, scope.seeds + 1),
         lambda _: found.held_out,
         rate,
@@ -52,7 +52,7 @@ def evaluate_texture(
         (
             f"{needed:.2f} bits a sample on recordings held out; a table of pairs needs {pairs:.2f}, "
             f"an even guess {_even(learner):.0f}",
-            steady_figures(steady, "recordings held out"),
+            f"at a temperature of {temperature:g}, {steady_figures(steady, 'recordings held out')}",
         ),
         (
             *([f"{needed:.2f} bits are no fewer than a table's {pairs:.2f}"] if needed >= pairs else []),
@@ -61,10 +61,12 @@ def evaluate_texture(
     )
 
 
-def minutes_of(runner: Runner, seeds: Sequence[int], minutes: int) -> Iterator[NDArray[np.float32]]:
+def minutes_of(
+    runner: Runner, seeds: Sequence[int], minutes: int, temperature: float = 1.0
+) -> Iterator[NDArray[np.float32]]:
     """Play a model that runs by itself, a voice for every seed, `[voices, samples]` a minute."""
     spec = runner.spec
-    state = runner.new_state(len(seeds), SeededDraws(tuple(seeds)))
+    state = begun(runner, seeds, temperature)
     frames = _PIECE_S * spec.sample_rate // spec.hop_samples
     given = np.zeros((len(seeds), spec.bands, frames), np.float32)
     out = np.empty((len(seeds), frames * spec.hop_samples), np.float32)

@@ -24,7 +24,7 @@ from synthhost.train.draws import rng_of
 from synthhost.train.pictures import spectrogram
 from synthhost.train.recordings import RecordedMaterial, Recordings, recordings
 from synthhost.train.rounding import Rounded, Rounding
-from synthhost.train.sample_learners import SampleLearner, SampleRnnLearner, WavenetLearner
+from synthhost.train.sample_learners import SampleLearner, SampleRnnLearner, WavenetLearner, temperature_of
 from synthhost.train.straying import Straying
 from synthhost.train.task import Batch
 
@@ -49,6 +49,7 @@ class TextureTask:
         self.sample_rate, self._crop, self.learner = texture_parts(recipe)
         ids, levels, companding = self.learner.ids, self.learner.levels, self.learner.companding
         self._straying = Straying.from_json(recipe.settings, ids, levels, companding)
+        self._temperature = temperature_of(recipe.settings)
         self._rounding = Rounding.from_json(recipe.settings)
         self.recordings: Recordings = recordings(self.material, self.sample_rate, cache, say)
         self._learned = self.learner.ids_of(self.recordings.learned)
@@ -99,7 +100,8 @@ class TextureTask:
     def show(self, folder: Path) -> None:
         """Write what the network makes by itself, with a picture."""
         with torch.no_grad():
-            sound = self.learner.made(int(_SHOWN_S * self.sample_rate), self._recipe.seed + 1)
+            samples, seed = int(_SHOWN_S * self.sample_rate), self._recipe.seed + 1
+            sound = self.learner.made(samples, seed, self._temperature)
         soundfile.write(folder / "texture.wav", sound, self.sample_rate, subtype="PCM_16")
         spectrogram(sound, self.sample_rate, folder / "texture.png")
 

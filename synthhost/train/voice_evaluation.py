@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from synthhost.checkpoints.package import load_package
 from synthhost.core.arrays import Audio, Features
-from synthhost.core.draws import SeededDraws
 from synthhost.core.errors import ConfigError
 from synthhost.core.note_frames import NoteLine, NoteSpec, whole_note
 from synthhost.core.seams import Runner
@@ -22,7 +21,7 @@ from synthhost.schema.recipe import Recipe
 from synthhost.train.evaluation import Evaluation, Scope
 from synthhost.train.notes_material import NoteMaterial
 from synthhost.train.notes_measures import measure_notes
-from synthhost.train.sampled_notes import instrument_of, played_by, sampled_failures, sampled_figures
+from synthhost.train.sampled_notes import begun, instrument_of, played_by, sampled_failures, sampled_figures
 from synthhost.train.steadiness import steadiness
 from synthhost.train.texture_evaluation import steady_failures, steady_figures
 from synthhost.train.voice_task import VoiceTask
@@ -42,9 +41,9 @@ def evaluate_voice(
     spec = runner.spec
     if spec.notes is None:
         raise ConfigError(f"{folder}: plays no notes.")
-    held = instrument_of(runner, folder)
-    timbres = held.timbres
     task = VoiceTask(recipe, "cpu", cache, say)
+    held = instrument_of(runner, folder, task.temperature)
+    timbres = held.timbres
     wavenet.load_weights(task.network.wavenet, package.tensors)
     points = torch.from_numpy(np.stack([timbres[one.name] for one in material.timbres]))
     task.network.timbres.weight.data.copy_(points)
@@ -53,7 +52,7 @@ def evaluate_voice(
     needed, pairs = bits["held_out_bits"], bits["pairs_bits"]
     measured = measure_notes(held, material, cache, say)
     say(f"holding {scope.seeds} notes for {scope.minutes} minutes ...")
-    notes = _HeldNotes(runner, spec.notes, list(timbres.values()), material)
+    notes = _HeldNotes(runner, spec.notes, list(timbres.values()), material, task.temperature)
     steady = steadiness(
         lambda seeds: notes.minutes(seeds, scope.minutes),
         range(1, scope.seeds + 1),
@@ -65,6 +64,7 @@ def evaluate_voice(
         (
             f"{needed:.2f} bits a sample on notes held out; a table of pairs needs {pairs:.2f}, an even "
             "guess 8",
+            f"played at a temperature of {task.temperature:g}",
             *sampled_figures(measured),
             steady_figures(steady, f"its own first {_LIKE_S:.0f} s"),
         ),
@@ -84,12 +84,13 @@ class _HeldNotes:
     spec: NoteSpec
     points: Sequence[Features]
     material: NoteMaterial
+    temperature: float
 
     def minutes(self, seeds: Sequence[int], minutes: int) -> Iterator[NDArray[np.float32]]:
         """Play them together, `[voices, samples]` a minute."""
         spec = self.runner.spec
         lines = [self._line(seed) for seed in seeds]
-        state = self.runner.new_state(len(seeds), SeededDraws(tuple(seeds)))
+        state = begun(self.runner, seeds, self.temperature)
         frames = _PIECE_S * spec.sample_rate // spec.hop_samples
         told = np.empty((len(seeds), spec.bands, frames), np.float32)
         out = np.empty((len(seeds), frames * spec.hop_samples), np.float32)
@@ -107,7 +108,7 @@ class _HeldNotes:
         spec = self.runner.spec
         line, point = self._line(seed)
         frames = whole_note(line, point, int(_LIKE_S * spec.sample_rate / spec.hop_samples), 0)
-        return played_by(self.runner, frames, seed)
+        return played_by(self.runner, frames, seed, self.temperature)
 
     def _line(self, seed: int) -> tuple[NoteLine, Features]:
         timbre = self.material.timbres[seed % len(self.points)]

@@ -34,6 +34,7 @@ from synthhost.train.note_sounds import NoteSounds, note_input, timbre_points
 from synthhost.train.note_task import NoteTask
 from synthhost.train.notes_material import NoteMaterial
 from synthhost.train.rounding import Rounding
+from synthhost.train.sample_learners import temperature_of
 from synthhost.train.straying import Straying
 from synthhost.train.task import Batch
 from synthhost.train.texture_task import pairs_bits
@@ -70,7 +71,11 @@ class NoteNetwork(nn.Module):
 
 
 class VoiceTask(NoteTask):
-    """Learns a WaveNet that plays notes."""
+    """Learns a WaveNet that plays notes.
+
+    Attributes:
+        temperature: At which it is shown and measured.
+    """
 
     def __init__(
         self, recipe: Recipe, device: str, cache: Path, say: Callable[[str], None] = lambda _: None
@@ -84,6 +89,7 @@ class VoiceTask(NoteTask):
             self._pull = float(recipe.settings.get("timbre_pull", 1e-3))
         except (TypeError, ValueError) as error:
             raise ConfigError(f"settings: {type(error).__name__}: {error}.") from error
+        self.temperature = temperature_of(recipe.settings)
         output = self.hyper.output
         ids, levels, companding = self.hyper.out_channels, output.levels, output.companding
         self._straying = Straying.from_json(recipe.settings, ids, levels, companding)
@@ -188,7 +194,7 @@ class VoiceTask(NoteTask):
         loop, samples = wavenet.WavenetVoice(network).loop(), conditions.shape[0]
         chance = np.random.default_rng(seed).random((samples, loop.uniforms))
         out, none = np.empty(samples, np.float32), np.empty((samples, loop.normals), np.float32)
-        loop.run(np.ascontiguousarray(conditions), chance, none, 1.0, loop.new_state(), out)
+        loop.run(np.ascontiguousarray(conditions), chance, none, self.temperature, loop.new_state(), out)
         return out
 
 

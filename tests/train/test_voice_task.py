@@ -13,11 +13,12 @@ import torch
 from synthhost.checkpoints.model_folder import Origin
 from synthhost.checkpoints.package import save_package
 from synthhost.core.errors import CheckpointError, ConfigError, TrainingError
-from synthhost.core.note_frames import key_hz
+from synthhost.core.note_frames import NoteLine, key_hz, whole_note
 from synthhost.library.shelves import load_model
 from synthhost.schema.recipe import Recipe
 from synthhost.train import tracked_notes
 from synthhost.train.notes_material import Note
+from synthhost.train.sampled_notes import instrument_of, played_by
 from synthhost.train.timbres import TIMBRES_NAME
 from synthhost.train.voice_task import VoiceTask
 
@@ -195,3 +196,30 @@ def test_what_is_heard_strays_and_nothing_else_moves(tmp_path: Path, setting: st
     for name in one:
         assert np.array_equal(other[name], again[name])
         assert np.array_equal(one[name], other[name]) == (name != "heard")
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.0])
+def test_it_is_shown_and_measured_at_the_temperature_that_the_recipe_says(
+    tmp_path: Path, temperature: float
+) -> None:
+    task = VoiceTask(recipe(settings={**PLAIN["settings"], "temperature": temperature}), "cpu", tmp_path)
+    task.finish(tmp_path)
+    folder = save_package(task.model(), Origin("small-voice", "CC0-1.0", "a test"), tmp_path / "model")
+    (folder / TIMBRES_NAME).write_bytes((tmp_path / TIMBRES_NAME).read_bytes())
+    runner = load_model(folder).runner
+    instrument = instrument_of(runner, folder, task.temperature)
+    assert runner.spec.notes is not None
+    line = NoteLine(runner.spec.notes, RATE, HOP)
+    line.begin(60.0, 0.7)
+    frames = whole_note(line, instrument.timbres["dark"], 40, 0)
+    by_chance = [task.played(frames, seed) for seed in (1, 2)]
+    assert np.array_equal(*by_chance) == (temperature == 0.0), "0 leaves nothing to chance"
+    assert np.array_equal(instrument.render(frames), played_by(runner, frames, 2, temperature)) == (
+        temperature == 0.0
+    )
+
+
+@pytest.mark.parametrize("temperature", ["warm", None, -1.0, 9.0, float("nan")])
+def test_a_temperature_out_of_range_is_refused(tmp_path: Path, temperature: Any) -> None:
+    with pytest.raises(ConfigError, match="temperature"):
+        VoiceTask(recipe(settings={**PLAIN["settings"], "temperature": temperature}), "cpu", tmp_path)
