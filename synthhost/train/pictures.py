@@ -14,6 +14,7 @@ from synthhost.core.errors import TrainingError
 
 _FFT, _HOP = 2048, 256
 _RANGE_DB = 90.0
+_LEAST_TOP_DB = -50.0  # so that silence is dark
 _MOST_COLUMNS = 1200
 _WIDTH, _HEIGHT = 14.0, 3.6
 
@@ -38,7 +39,7 @@ def spectrograms(sounds: Mapping[str, tuple[Audio, int]], path: Path) -> None:
     highest = max(rate for _, rate in sounds.values()) / 2000.0
     for axes, (title, (sound, sample_rate)) in zip(rows[:, 0], sounds.items(), strict=True):
         levels = _levels(np.asarray(sound, np.float32))
-        top = float(levels.max())
+        top = max(float(levels.max()), _LEAST_TOP_DB)
         image = axes.imshow(
             levels,
             origin="lower",
