@@ -1,4 +1,4 @@
-"""Which id stands for which amplitude, in networks that draw ids: the other way round from their loops."""
+"""Which id stands for which amplitude, and which amplitude for which id, in networks that draw ids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 def amplitude_ids(
     sound: Any, ids: int, levels: float, companding: float = 0.0, emphasis: float = 0.0
 ) -> NDArray[np.int64]:
-    """Return the nearest ids of a sound, `[samples]`.
+    """Return the nearest ids of a sound, of any shape; with emphasis `[samples]`.
 
     Args:
         sound: Within -1 to 1; what lies beyond becomes the outermost ids.

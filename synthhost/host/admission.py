@@ -184,7 +184,7 @@ class Admission:
         computed = self._computed.get(reference)
         if computed is not None and computed.threads > choice.threads:  # they were asked for
             choice = replace(choice, threads=computed.threads)
-        if not choice.chosen_s:
+        if not choice.chosen_s and not self._playing():
             choice = replace(choice, share=self._share, chosen_s=time())
         self.book.keep(*key, choice)
         return choice
@@ -213,8 +213,11 @@ class Admission:
         settled = found.keeps_up and found.chunk_frames == least and roomy
         if not settled and not self._asked_lately(found):
             return None
+        less = LESS if settled else _QUICKER
+        if not found.keeps_up:  # and no look may say that it could
+            less = min(less, found.real_time_factor / FULL)
         with self._as_in_the_show():
-            return found if still_costs(found, runner, LESS if settled else _QUICKER) else None
+            return found if still_costs(found, runner, less) else None
 
     def _asked_lately(self, found: Choice) -> bool:
         same = math.isclose(found.share, self._share) and (found.keeps_up or found.hopeless)

@@ -55,7 +55,7 @@ class Choice:
 
     @property
     def hopeless(self) -> bool:
-        """Whether the median step takes nearly all of a core or more, which no stall explains."""
+        """Whether the median step takes nearly all of a core or more."""
         return self.real_time_factor > _FULL
 
 

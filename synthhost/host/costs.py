@@ -36,9 +36,10 @@ class CostBook:
             cost, rest = plain["cost"], {name: value for name, value in plain.items() if name != "cost"}
             if not all(math.isfinite(value) for value in (*cost.values(), *rest.values())):
                 return None
-            return Choice(cost=StepCost(**cost), **rest)
-        except (KeyError, TypeError, AttributeError):
+            found = Choice(cost=StepCost(**cost), **rest)
+        except (KeyError, TypeError, AttributeError, OverflowError):
             return None
+        return found if _is_possible(found) else None
 
     def keep(self, sha256: str, how: str, threads: int, choice: Choice) -> None:
         """Remember a measurement; a book that cannot be written is no reason to stop."""
@@ -83,6 +84,13 @@ class CostBook:
         except (OSError, ValueError):
             return {}
         return entries if isinstance(entries, dict) else {}
+
+
+def _is_possible(found: Choice) -> bool:
+    """Whether what was read could have been measured."""
+    counts = found.chunk_frames, found.threads, found.cost.chunk_frames
+    whole = all(isinstance(count, int) and count >= 1 for count in counts)
+    return whole and found.cost.chunk_seconds > 0.0 and found.cost.median_seconds > 0.0
 
 
 def _key(sha256: str, how: str, threads: int) -> str:

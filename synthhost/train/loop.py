@@ -8,7 +8,7 @@ same machine and number of threads.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -129,9 +129,8 @@ def resume(task: Task, recipe: Recipe, place: Place) -> int:
         raise TrainingError(
             f"{path}: is no state of a training ({type(error).__name__}). Remove it to begin anew."
         ) from error
-    differing = sorted(
-        key for key, value in recipe.as_json().items() if known.get(key) != value and key not in _MAY_CHANGE
-    )
+    asked, known = _learned_by(recipe.as_json()), _learned_by(known)
+    differing = sorted(key for key, value in asked.items() if known.get(key) != value)
     if differing:
         raise TrainingError(
             f"{path}: was trained by another recipe ({', '.join(differing)} differ). Remove it to begin "
@@ -145,6 +144,14 @@ def resume(task: Task, recipe: Recipe, place: Place) -> int:
 
 
 _MAY_CHANGE = frozenset({"about", "licence", "source", "save_steps", "show_steps"})
+_SHOWN_BY = frozenset({"temperature"})  # settings of how a network is shown and measured
+
+
+def _learned_by(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a recipe changes what is learned."""
+    kept = {key: value for key, value in recipe.items() if key not in _MAY_CHANGE}
+    settings = kept.get("settings") or {}
+    return {**kept, "settings": {key: value for key, value in settings.items() if key not in _SHOWN_BY}}
 
 
 class _Steps(Dataset[Batch]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from synthhost.core.arrays import Audio
+from synthhost.core.draws import SeededDraws
 from synthhost.core.errors import ConfigError
+from synthhost.core.seams import Runner
 from synthhost.families import samplernn, wavenet
 from synthhost.families.family import TEMPERATURE
 from synthhost.families.quantisation import amplitude_ids
@@ -170,6 +172,14 @@ def temperature_of(settings: Mapping[str, Any]) -> float:
     if not 0.0 <= temperature <= TEMPERATURE.maximum:
         raise ConfigError(f"settings: temperature: must lie between 0 and {TEMPERATURE.maximum:g}.")
     return temperature
+
+
+def begun(runner: Runner, seeds: Sequence[int], temperature: float = 1.0) -> Any:
+    """Return the state of voices, one of every seed, at a temperature."""
+    state = runner.new_state(len(seeds), SeededDraws(tuple(seeds)))
+    if temperature != 1.0:
+        runner.set_control(state, TEMPERATURE.name, temperature)
+    return state
 
 
 def _kept(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

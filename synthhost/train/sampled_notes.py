@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from synthhost.core.arrays import Audio, Features
-from synthhost.core.draws import SeededDraws
 from synthhost.core.errors import ConfigError
 from synthhost.core.seams import Runner
-from synthhost.families.family import TEMPERATURE
 from synthhost.train.notes_evaluation import BLOCK_MS
 from synthhost.train.notes_measures import Instrument, NotesMeasures
+from synthhost.train.sample_learners import begun
 from synthhost.train.timbres import TIMBRES_NAME, timbres_in
 
 MOST_CENTS, LEAST_NEAR, LEAST_PITCHED = 15.0, 0.9, 0.95
@@ -27,14 +24,6 @@ def played_by(runner: Runner, frames: Features, seed: int = 1, temperature: floa
     out = np.empty((1, frames.shape[1] * runner.spec.hop_samples), np.float32)
     written = runner.step(np.ascontiguousarray(frames[None]), state, out)
     return out[0, :written]
-
-
-def begun(runner: Runner, seeds: Sequence[int], temperature: float = 1.0) -> Any:
-    """Return the state of voices, one of every seed, at a temperature."""
-    state = runner.new_state(len(seeds), SeededDraws(tuple(seeds)))
-    if temperature != 1.0:
-        runner.set_control(state, TEMPERATURE.name, temperature)
-    return state
 
 
 def instrument_of(runner: Runner, folder: Path, temperature: float = 1.0) -> Instrument:

@@ -33,8 +33,8 @@ class Minute:
         silent: Share of its seconds below -55 dB.
         peak: Largest sample.
         dc: Its mean, as a share of its root mean square.
-        whistle_db: The most that a band's loud moments, one in fifty, lie above the reference's, and less
-            than 45 dB under its loudest band.
+        whistle_db: The most that a band's loud moments, one in fifty, lie above the reference's, or above
+            45 dB under the reference's loudest band where that is higher.
     """
 
     level_db: float

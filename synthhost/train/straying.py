@@ -1,8 +1,8 @@
-"""What a network hears of itself while it learns: not quite what was recorded.
+"""What a network hears while it learns, where it will hear itself: not quite what was recorded.
 
 A network that is always told the recorded samples before the next one never learns what to do where its own
 differ. With noise on them it comes back from where it has strayed; with a wrong level it takes its level from
-what it is told, and not from itself.
+what it is told, and not from itself; with a constant added it doesn't lean to one side.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ class Straying:
 
     Attributes:
         noise: Median of the noise's levels at the begin, in ids; 0: none.
-        noise_to: The same at the end; between them it goes down evenly in decibels.
+        noise_to: The same at the end; between them it moves evenly in decibels.
         spread: Of the levels, which differ from row to row: the standard deviation of their logarithm.
         gain_db: Standard deviation of a row's gain, in dB; 0: none.
+        offset: The same of a constant added to a row, as a share of its root mean square; 0: none.
         count: Of ids there are.
         levels: Ids 0 to `levels` stand for -1 to 1.
         companding: mu of the mu-law; 0: none.
@@ -37,6 +38,7 @@ class Straying:
     noise_to: float
     spread: float
     gain_db: float
+    offset: float
     count: int
     levels: float
     companding: float
@@ -45,34 +47,39 @@ class Straying:
     def from_json(cls, settings: Mapping[str, Any], count: int, levels: float, companding: float) -> Straying:
         """Read a recipe's settings.
 
-        They are `heard_noise`, `heard_noise_to` (as that, where it is left out), `heard_noise_spread` and
-        `heard_gain_db`.
+        They are `heard_noise`, `heard_noise_to` (as that, where it is left out), `heard_noise_spread`,
+        `heard_gain_db` and `heard_offset`.
 
         Raises:
-            ConfigError: One of them is no number, or below 0.
+            ConfigError: One of them is no number or below 0, or noise begins or ends at 0 and not both.
         """
         noise = _number(settings, "heard_noise", 0.0)
         noise_to = _number(settings, "heard_noise_to", noise)
         if min(noise, noise_to) == 0.0 < max(noise, noise_to):
-            raise ConfigError("settings: heard_noise_to: noise goes down in decibels, so never from or to 0.")
+            raise ConfigError("settings: heard_noise_to: noise moves in decibels, so never from or to 0.")
         spread = _number(settings, "heard_noise_spread", 1.0)
         gain_db = _number(settings, "heard_gain_db", 0.0)
-        return cls(noise, noise_to, spread, gain_db, count, levels, companding)
+        offset = _number(settings, "heard_offset", 0.0)
+        return cls(noise, noise_to, spread, gain_db, offset, count, levels, companding)
 
     def of(self, ids: NDArray[np.generic], rng: np.random.Generator, part: float) -> NDArray[np.int64]:
         """Return what is heard of ids, `[batch, samples]`.
 
         Args:
             ids: They.
-            rng: Chance, that is drawn for each row alike.
+            rng: Chance; every row draws its own gain, constant and level of noise.
             part: Of the training that has passed, 0 to 1.
         """
         rows = (ids.shape[0], 1)
         heard = ids.astype(np.int64)
-        if self.gain_db:
-            gains = 10.0 ** (self.gain_db * rng.standard_normal(rows) / 20.0)
-            louder = gains * amplitudes(heard, self.levels, self.companding)
-            heard = amplitude_ids(louder, self.count, self.levels, self.companding)
+        if self.gain_db or self.offset:
+            sound = amplitudes(heard, self.levels, self.companding)
+            if self.gain_db:
+                sound = sound * 10.0 ** (self.gain_db * rng.standard_normal(rows) / 20.0)
+            if self.offset:
+                level = np.sqrt(np.mean(sound * sound, 1, keepdims=True))
+                sound = sound + self.offset * level * rng.standard_normal(rows)
+            heard = amplitude_ids(sound, self.count, self.levels, self.companding)
         if self.noise:
             median = self.noise * (self.noise_to / self.noise) ** part
             levels = median * np.exp(self.spread * rng.standard_normal(rows))

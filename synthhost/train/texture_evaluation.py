@@ -16,8 +16,7 @@ from synthhost.library.shelves import load_model
 from synthhost.schema.recipe import Recipe
 from synthhost.train.evaluation import Evaluation, Scope
 from synthhost.train.recordings import RecordedMaterial, recordings
-from synthhost.train.sample_learners import SampleLearner, temperature_of
-from synthhost.train.sampled_notes import begun
+from synthhost.train.sample_learners import SampleLearner, begun, temperature_of
 from synthhost.train.steadiness import Steadiness, steadiness
 from synthhost.train.texture_task import bits, pairs_bits, texture_parts
 

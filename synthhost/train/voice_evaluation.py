@@ -21,7 +21,8 @@ from synthhost.schema.recipe import Recipe
 from synthhost.train.evaluation import Evaluation, Scope
 from synthhost.train.notes_material import NoteMaterial
 from synthhost.train.notes_measures import measure_notes
-from synthhost.train.sampled_notes import begun, instrument_of, played_by, sampled_failures, sampled_figures
+from synthhost.train.sample_learners import begun
+from synthhost.train.sampled_notes import instrument_of, played_by, sampled_failures, sampled_figures
 from synthhost.train.steadiness import steadiness
 from synthhost.train.texture_evaluation import steady_failures, steady_figures
 from synthhost.train.voice_task import VoiceTask

@@ -154,7 +154,7 @@ def test_an_unknown_model_is_told_once_before_it_is_measured(
     assert len(told) == 1
 
 
-FAILING_S = (0.015, 0.03)  # of 0.02: the first for a tail's sake, the second by its median too
+FAILING_S = (0.015, 0.0201, 0.03)  # of 0.02: the first for a tail's sake, the others by their median too
 
 
 class Timed:
@@ -199,6 +199,8 @@ def shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (0.012, 0.0098, 1, ["looked", "measured"]),  # which is quicker now: it was busy then
         (0.012, 0.012, 2, ["measured"]),  # or that was asked of less room
         (0.03, 0.03, 1, ["looked"]),  # too slow by far, lately
+        (0.03, 0.0295, 1, ["looked"]),
+        (0.0201, 0.0185, 1, ["looked", "measured"]),  # too slow lately, and perhaps not any more
         (0.015, 0.015, 1, ["measured"]),  # too slow now and then: perhaps for that moment only
     ],
 )
@@ -243,6 +245,11 @@ def test_what_a_busy_machine_may_have_answered_holds_for_half_a_day(
         ("cost", {}),
         ("more", 1),
         ("threads", float("nan")),
+        ("threads", 0),
+        ("chunk_seconds", 0.0),
+        ("median_seconds", -1.0),
+        ("chunk_frames", 1.5),
+        ("chunk_frames", 10**400),
     ],
 )
 def test_a_damaged_entry_of_the_book_is_measured_anew(
@@ -253,8 +260,21 @@ def test_a_damaged_entry_of_the_book_is_measured_anew(
     Admission(plan, lambda: False).measured("known", runner)
     plain = json.loads(book.read_text())
     for entry in plain.values():
-        entry[field] = value
+        (entry if field in entry or field == "more" else entry["cost"])[field] = value
     book.write_text(json.dumps(plain))
     shows.clear()
     Admission(plan, lambda: False).measured("known", runner)
     assert shows == ["measured"]
+
+
+def test_what_was_found_beside_a_show_is_measured_as_well_as_can_be_before_the_next(
+    measured: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hopeless = Choice(4, StepCost(4, 0.04, 0.04, 0.02), keeps_up=False)
+    monkeypatch.setattr(admission, "measure_apart", lambda *_: hopeless)
+    model: Any = Networked(1)
+    for playing in (True, False):
+        host = Admission(Plan({"tracks": [{}]}, 48000, 256, 0), lambda playing=playing: playing)  # type: ignore[misc]
+        host.measured("wide", host.preferred("wide", model).runner)
+    assert len(measured) == 1, "on as many threads as it needs"
+    assert host.models()["wide"]["threads"] == 2

@@ -14,8 +14,10 @@ from typer.testing import CliRunner
 from synthhost.checkpoints.model_folder import Origin
 from synthhost.checkpoints.package import save_package
 from synthhost.cli.app import make_app
+from synthhost.core.errors import ConfigError
 from synthhost.schema.recipe import Recipe
 from synthhost.schema.strict_yaml import dump_yaml
+from synthhost.train import texture_evaluation
 from synthhost.train.evaluating import EVALUATIONS
 from synthhost.train.tasks import TASKS
 from synthhost.train.texture_task import TextureTask
@@ -74,9 +76,28 @@ def test_every_task_has_measures() -> None:
 def test_a_texture_is_predicted_and_listened_to(folder: Path) -> None:
     code, said = evaluated(folder, "--seeds", "2", "--minutes", "1")
     assert "bits a sample on recordings held out; a table of pairs needs" in said
-    assert "2 times 1 minutes: level" in said
+    assert "at a temperature of 1, 2 times 1 minutes: level" in said
     assert code in (0, 2)
     assert ("FAILS" in said) == (code == 2)
+
+
+def test_a_texture_is_listened_to_at_its_recipes_temperature(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played: list[np.ndarray] = []
+
+    def heard(play: Any, seeds: Any, *_: Any) -> Any:
+        played.extend(next(play(list(seeds))))
+        raise ConfigError("enough")
+
+    monkeypatch.setattr(texture_evaluation, "steadiness", heard)
+    source = folder.parent / "sounds"
+    for temperature in (0.0, 1.0):
+        played.clear()
+        settings = {"window": 64, "windows": 2, "temperature": temperature}
+        (folder / "recipe.yaml").write_text(dump_yaml(plain(source, settings=settings)))
+        evaluated(folder, "--seeds", "2", "--minutes", "1")
+        assert np.array_equal(*played) == (temperature == 0.0), "0 leaves nothing to chance"
 
 
 def test_a_recipe_of_another_network_or_task_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -156,6 +156,9 @@ def test_another_recipe_does_not_go_on_from_a_state(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="another recipe \\(batch, seed differ\\)"):
         trained(tmp_path, seed=1, batch=9)
     trained(tmp_path, about="another word", save_steps=1)  # what changes no weight may change
+    trained(tmp_path, settings={"temperature": 0.5})
+    with pytest.raises(TrainingError, match="another recipe \\(settings differ\\)"):
+        trained(tmp_path, settings={"temperature": 0.5, "window": 3})
 
 
 @pytest.mark.parametrize("damage", [b"", b"no state", None])

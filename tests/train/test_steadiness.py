@@ -116,9 +116,7 @@ def test_a_whistle_now_and_then_is_told_though_the_average_hides_it() -> None:
 
 
 @pytest.mark.parametrize(("under_db", "told"), [(50.0, False), (20.0, True)])
-def test_hiss_where_the_reference_is_empty_is_no_whistle_and_a_tone_there_is(
-    under_db: float, told: bool
-) -> None:
+def test_what_lies_far_under_the_references_loudest_band_is_no_whistle(under_db: float, told: bool) -> None:
     tone = np.sin(2.0 * np.pi * 300.0 * np.arange(SAMPLES) / RATE)
     whistle = 10.0 ** (-under_db / 20.0) * np.sin(2.0 * np.pi * 3500.0 * np.arange(SAMPLES) / RATE)
 

@@ -36,7 +36,7 @@ def test_a_small_spread_leaves_no_row_quiet() -> None:
 
 
 @pytest.mark.parametrize(("part", "median"), [(0.0, 8.0), (0.5, 4.0), (1.0, 2.0)])
-def test_noise_goes_down_evenly_in_decibels(part: float, median: float) -> None:
+def test_noise_moves_evenly_in_decibels(part: float, median: float) -> None:
     settings = {"heard_noise": 8.0, "heard_noise_to": 2.0, "heard_noise_spread": 0.1}
     levels = (heard(settings, part=part) - IDS).std(1)
     assert np.median(levels) == pytest.approx(median, rel=0.1)
@@ -60,13 +60,22 @@ def test_a_gain_is_one_of_amplitudes_not_of_ids(companding: float) -> None:
     assert np.abs(off).max() < 0.06 * np.abs(found).max(), "but for the steps between ids"
 
 
+def test_a_constant_is_a_share_of_a_rows_level() -> None:
+    told, found = (amplitudes(ids, 256.0, 255.0) for ids in (IDS, heard({"heard_offset": 0.2})))
+    offsets = (found - told).mean(1) / np.sqrt((told * told).mean(1))
+    assert 0.15 < offsets.std() < 0.25
+    assert np.abs(found - told - (found - told).mean(1, keepdims=True)).max() < 0.06 * np.abs(found).max()
+
+
 def test_ids_stay_ids() -> None:
     loudest = heard({"heard_noise": 40.0, "heard_gain_db": 30.0}, np.full((64, 50), 255))
     assert loudest.min() >= 0
     assert loudest.max() == 255
 
 
-@pytest.mark.parametrize("setting", ["heard_noise", "heard_noise_to", "heard_noise_spread", "heard_gain_db"])
+@pytest.mark.parametrize(
+    "setting", ["heard_noise", "heard_noise_to", "heard_noise_spread", "heard_gain_db", "heard_offset"]
+)
 @pytest.mark.parametrize("value", ["loud", None, -1.0, float("nan"), float("inf")])
 def test_settings_that_are_no_numbers_are_refused(setting: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=setting):
