@@ -201,6 +201,12 @@ class Live:
         wanted = f"synthhost.host.{name}_process"
         return next((pid for pid, module in children_of(self.process.pid) if module == wanted), 0)
 
+    def send_signal(self, name: str, number: int) -> None:
+        """Send a signal to one of the host's processes, which must be there: 0 is one's own process group."""
+        process = self.child(name)
+        assert process > 0, f"there is no {name} process"
+        os.kill(process, number)
+
     def children(self) -> list[int]:
         """Return the process ids of all the host's processes."""
         return [pid for pid, _ in children_of(self.process.pid)]
@@ -257,7 +263,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 
 
 def children_of(parent: int) -> list[tuple[int, str]]:
-    """Return the process ids and the modules of the running Python processes that a process started."""
+    """Return the process ids of the running processes that a process started, and which part each plays."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -266,7 +272,7 @@ def children_of(parent: int) -> list[tuple[int, str]]:
         except OSError:  # ended meanwhile
             continue
         if int(ppid) == parent and state != "Z":
-            found.append((int(folder.name), words[2].decode() if len(words) > 2 else ""))
+            found.append((int(folder.name), words[3].decode() if len(words) > 3 else ""))
     return found
 
 

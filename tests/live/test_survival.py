@@ -68,8 +68,8 @@ def test_a_control_process_that_hangs_is_replaced_and_an_engine_that_hangs_is_to
 ) -> None:
     live = start("--set", "plain")
     hanging, engine = live.child("control"), live.child("engine")
-    os.kill(hanging, signal.SIGSTOP)
-    os.kill(engine, signal.SIGSTOP)
+    live.send_signal("control", signal.SIGSTOP)
+    live.send_signal("engine", signal.SIGSTOP)
     live.wait(lambda: "The control process hangs" in live.said(), "the hanging control process to be told")
     live.wait(lambda: "The engine hangs" in live.said(), "the hanging engine to be told")
     live.wait(lambda: live.child("control") not in (0, hanging), "another control process")
@@ -109,7 +109,7 @@ def test_the_show_outlives_its_control_and_its_sink(start: Any, stage: Any, tmp_
     live.send("/track/feed/pan", -0.5)
     live.sync()
 
-    os.kill(live.child("control"), signal.SIGKILL)
+    live.send_signal("control", signal.SIGKILL)
     assert_grows(live, master)
     live.wait(live.answers, "the control process to come back")
     assert live.port == port
@@ -125,7 +125,7 @@ def test_the_show_outlives_its_control_and_its_sink(start: Any, stage: Any, tmp_
     before = live.status()
     assert before["messages"] >= 300, "what the control process before it counted goes on"
 
-    os.kill(live.child("sink"), signal.SIGKILL)
+    live.send_signal("sink", signal.SIGKILL)
     live.wait(lambda: live.status()["sink_restarts"] == 1, "the sink's death to be counted")
     assert_grows(live, master)
     live.wait(lambda: live.status()["sink_ready"] == 1, "the sink to come back")
@@ -169,7 +169,7 @@ def test_a_dead_engine_ends_its_host_and_no_other(start: Any, stage: Any, tmp_pa
 
     played = live.status()["time_s"] * 48000
     children = live.children()
-    os.kill(live.child("engine"), signal.SIGKILL)
+    live.send_signal("engine", signal.SIGKILL)
     assert live.end(15.0) == 1
     assert "The engine process ended (killed by SIGKILL)" in live.said()
     assert "Traceback" not in live.said()
