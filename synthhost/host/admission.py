@@ -14,7 +14,7 @@ from synthhost.backends.choice import cores
 from synthhost.core.computing import AUTO, BACKEND, DEVICE, NATIVE, THREADS, TORCH, Computed
 from synthhost.core.options import INT8, PRECISION, with_options, without_options
 from synthhost.core.seams import Runner
-from synthhost.host.chunking import CHUNKS, LESS, ROOM, Choice, choose_chunk, still_costs
+from synthhost.host.chunking import CHUNKS, FULL, LESS, ROOM, Choice, choose_chunk, still_costs
 from synthhost.host.costs import CostBook
 from synthhost.host.duel import duel, takes_too_long
 from synthhost.host.fitting import Room, fitted, most_tried, shares_steps
@@ -27,7 +27,6 @@ from synthhost.library.finding import home
 from synthhost.library.model import Model
 from synthhost.streaming.block import Block
 
-FULL = 0.95  # of a core: beyond this nothing is left for the rest of the engine
 _LATELY_S = 12 * 3600.0  # from the rehearsal to the show
 _QUICKER = 1.2  # a step that is so much quicker than lately: the machine was busy then
 

@@ -25,7 +25,8 @@ _MOST_STEPS = 4 * TAIL_STEPS
 _MARGIN_MS = 4.0
 _HEAVIER = 1.5  # who works more of the time falls behind further
 _MORE, LESS = 1.3, 2.0  # a median may have moved so far and still be taken for the same
-_FULL = 0.95  # of a core: beyond this nothing is left for the rest of the engine
+FULL = 0.95
+"""Of a core: beyond this nothing is left for the rest of the engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Choice:
     @property
     def hopeless(self) -> bool:
         """Whether the median step takes nearly all of a core or more."""
-        return self.real_time_factor > _FULL
+        return self.real_time_factor > FULL
 
 
 def measure(
@@ -130,7 +131,7 @@ def choose_chunk(
     cheapest = min(tried, key=lambda cost: cost.median_seconds / cost.chunk_seconds)
     if lasting_s == _TAIL_S:  # none was timed so far that one in a thousand would be known
         cheapest = measure_tail(runner, cheapest.chunk_frames)
-    return Choice(cheapest.chunk_frames, cheapest, _fits(cheapest, _FULL, stalled_s(cheapest.steps)))
+    return Choice(cheapest.chunk_frames, cheapest, _fits(cheapest, FULL, stalled_s(cheapest.steps)))
 
 
 def _fits(cost: StepCost, share: float, stalled_s: float) -> bool:

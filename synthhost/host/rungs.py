@@ -8,8 +8,8 @@ from typing import Any
 
 from synthhost.core.errors import ConfigError
 from synthhost.core.options import model_of, options_of, usable_rungs
-from synthhost.host.admission import FULL, Admission
-from synthhost.host.chunking import ROOM, Choice
+from synthhost.host.admission import Admission
+from synthhost.host.chunking import FULL, ROOM, Choice
 from synthhost.host.factory import VoiceFactory
 from synthhost.host.fitting import crowded
 from synthhost.host.plan import Plan
