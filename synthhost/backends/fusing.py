@@ -24,6 +24,9 @@ _ROWS_ONLY = (
     ops.OscillatorsOp,
     ops.TurnsOp,
     ops.CentroidOp,
+    ops.StackOp,
+    ops.UnstackOp,
+    ops.MelFitOp,
 )
 _WITH_RECTIFIER = (ops.ConvOp, ops.TransposedOp, ops.MixOp, ops.ModulateOp, ops.TransposeOp)
 _RESIDUALS = 2  # streams that a convolution can add to its sums

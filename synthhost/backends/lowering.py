@@ -13,17 +13,13 @@ from synthhost.backends import plan_ops as ops
 from synthhost.backends.plan_ops import INPUT, Op, Value, Weights
 from synthhost.core.errors import ConfigError
 from synthhost.streaming.block import AnyBlock, Block
-from synthhost.streaming.centroid import Centroid
 from synthhost.streaming.channels import Affine, Channels, Offset, Standardise
 from synthhost.streaming.conv import Conv
 from synthhost.streaming.edges import Lead, Tail
-from synthhost.streaming.excitation import FixedLevels
 from synthhost.streaming.gates import Gate
 from synthhost.streaming.graph import Add, Concat, Graph, Join
 from synthhost.streaming.interpolation import Decimate, Interpolate
 from synthhost.streaming.joins import AddChannels, Beside, Modulate, Weigh
-from synthhost.streaming.noise import Noise
-from synthhost.streaming.oscillators import Oscillators
 from synthhost.streaming.parallel import Branches, Residual
 from synthhost.streaming.pointwise import Clamp, LeakyReLU, ReLU, Scale, Tanh
 from synthhost.streaming.positions import PositionDense
@@ -32,7 +28,6 @@ from synthhost.streaming.sequence import Sequence
 from synthhost.streaming.stretch import OverBands
 from synthhost.streaming.timing import hop_samples
 from synthhost.streaming.transposed import ConvTranspose
-from synthhost.streaming.turns import Turns
 from synthhost.streaming.window import Window
 
 _MOST_TERMS = 8  # of a native sum
@@ -176,7 +171,7 @@ def _(block: Conv, x: Value, to: Lowering) -> Value:
         ops.ConvOp,
         block.out_channels,
         to.edged(x, block.edge) if padded else x,
-        weight=_array(block.weight),
+        weight=weights_of(block.weight),
         bias=_bias(block),
         dilation=block.dilation,
         left=block.left,
@@ -190,7 +185,7 @@ def _(block: ConvTranspose, x: Value, to: Lowering) -> Value:
         ops.TransposedOp,
         block.out_channels,
         to.edged(x, "zeros"),
-        weight=_array(block.raw_weight()),
+        weight=weights_of(block.raw_weight()),
         bias=_bias(block),
         stride=block.stride,
         padding=block.padding,
@@ -202,10 +197,10 @@ def _(block: ConvTranspose, x: Value, to: Lowering) -> Value:
 def _(block: OverBands, x: Value, to: Lowering) -> Value:
     inner = block.inner
     if isinstance(inner, ConvTranspose):
-        weight = _array(inner.raw_weight())[:, 0]
+        weight = weights_of(inner.raw_weight())[:, 0]
         timing = (inner.stride, inner.padding, inner.longer)
     elif isinstance(inner, Conv) and inner.edge == "zeros" and inner.dilation == 1:
-        weight = np.ascontiguousarray(_array(inner.weight)[0, :, ::-1])
+        weight = np.ascontiguousarray(weights_of(inner.weight)[0, :, ::-1])
         crop = inner.span - inner.left
         timing = (1, crop, inner.left + inner.right - inner.span + crop)
     elif isinstance(inner, Sequence):
@@ -229,12 +224,14 @@ def _(block: OverBands, x: Value, to: Lowering) -> Value:
 
 @lower.register
 def _(block: Affine, x: Value, to: Lowering) -> Value:
-    return to.add(ops.AffineOp, to.channels[x], x, weight=_array(block.weight), bias=_array(block.bias))
+    return to.add(
+        ops.AffineOp, to.channels[x], x, weight=weights_of(block.weight), bias=weights_of(block.bias)
+    )
 
 
 @lower.register
 def _(block: Offset, x: Value, to: Lowering) -> Value:
-    values = _array(block.values)
+    values = weights_of(block.values)
     return to.add(ops.AffineOp, to.channels[x], x, weight=np.ones_like(values), bias=values)
 
 
@@ -242,7 +239,7 @@ def _(block: Offset, x: Value, to: Lowering) -> Value:
 def _(block: Standardise, x: Value, to: Lowering) -> Value:
     scale = 1.0 / block.scale.detach().double()
     bias = -block.mean.detach().double() * scale
-    return to.add(ops.AffineOp, to.channels[x], x, weight=_array(scale), bias=_array(bias))
+    return to.add(ops.AffineOp, to.channels[x], x, weight=weights_of(scale), bias=weights_of(bias))
 
 
 @lower.register
@@ -309,43 +306,8 @@ def _(block: Lead, x: Value, to: Lowering) -> Value:
 
 @lower.register
 def _(block: PositionDense, x: Value, to: Lowering) -> Value:
-    numbers = {"weight": _array(block.weight), "bias": _array(block.bias)}
+    numbers = {"weight": weights_of(block.weight), "bias": weights_of(block.bias)}
     return to.add(ops.PositionsOp, block.out_channels, x, **numbers)
-
-
-@lower.register
-def _(block: Oscillators, x: Value, to: Lowering) -> Value:
-    size = {"sample_rate": block.sample_rate, "hop": block.hop_samples, "harmonics": block.harmonics}
-    noise = {"noise": _array(block.noise), "lengths": block.lengths, "middles": block.middles_hz}
-    return to.add(ops.OscillatorsOp, 1, x, **size, **noise)
-
-
-@lower.register
-def _(block: Turns, x: Value, to: Lowering) -> Value:
-    numbers = {"lowest_hz": block.lowest_hz, "highest_hz": block.highest_hz}
-    size = {"sample_rate": block.sample_rate, "hop": block.hop_samples}
-    return to.add(ops.TurnsOp, block.out_channels or 0, x, **size, **numbers)
-
-
-@lower.register
-def _(block: Centroid, x: Value, to: Lowering) -> Value:
-    return to.add(ops.CentroidOp, 1, x, first=block.first, apart=block.apart, reach=block.reach)
-
-
-@lower.register
-def _(block: FixedLevels, x: Value, to: Lowering) -> Value:
-    own = to.add(ops.AffineOp, to.channels[x], x, weight=_array(block.weight), bias=_array(block.bias))
-    count = block.levels.shape[0]
-    nothing = np.zeros((count, to.channels[x], 1), np.float32)
-    bias = _array(block.levels)
-    levels = to.add(ops.ConvOp, count, own, weight=nothing, bias=bias, dilation=1, left=0, right=0)
-    return to.add(ops.ConcatOp, to.channels[x] + count, own, levels)
-
-
-@lower.register
-def _(block: Noise, x: Value, to: Lowering) -> Value:
-    to.noise_streams.append(block.stream)
-    return to.add(ops.NoiseOp, 1, x, row=len(to.noise_streams) - 1)
 
 
 @singledispatch
@@ -388,11 +350,12 @@ def _band_by_band(block: AnyBlock) -> bool:
     return isinstance(block, LeakyReLU | ReLU | Tanh | Scale | Clamp | Repeat | Interpolate | Lead)
 
 
-def _array(tensor: Tensor) -> Weights:
+def weights_of(tensor: Tensor) -> Weights:
+    """Return a tensor as operations hold it."""
     return np.ascontiguousarray(tensor.detach().float().cpu().numpy())
 
 
 def _bias(layer: Conv | ConvTranspose) -> Weights:
     if layer.bias is None:
         return np.zeros(layer.out_channels, np.float32)
-    return _array(layer.bias)
+    return weights_of(layer.bias)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import singledispatchmethod
 from typing import Any
 
+import synthhost.backends.lowering_frames  # noqa: F401 - it tells `lower` of more blocks
 from synthhost.backends import plan_ops as ops
 from synthhost.backends.fusing import Layouts, fused, uses
 from synthhost.backends.lowering import Lowering, NotInPlanError, lowered
@@ -240,6 +241,19 @@ class _Emission:
     @_emit.register
     def _(self, op: ops.CentroidOp) -> None:
         self.native.centroid(*self._one(op), op.first, op.apart, op.reach)
+
+    @_emit.register
+    def _(self, op: ops.StackOp) -> None:
+        self.native.stack(*self._one(op), op.hop)
+
+    @_emit.register
+    def _(self, op: ops.UnstackOp) -> None:
+        self.native.unstack(*self._one(op), op.hop)
+
+    @_emit.register
+    def _(self, op: ops.MelFitOp) -> None:
+        numbers = (op.hop, op.floor, op.rounds)
+        self.native.mel_fit(*self._one(op), *numbers, op.bank, op.between, op.windows, op.lacking)
 
     @_emit.register
     def _(self, op: ops.NoiseOp) -> None:

@@ -239,6 +239,33 @@ class CentroidOp(Op):
 
 
 @dataclass(eq=False, slots=True)
+class StackOp(Op):
+    """Samples as rows of a hop each."""
+
+    hop: int
+
+
+@dataclass(eq=False, slots=True)
+class UnstackOp(Op):
+    """The first channels of rows, a hop of them, as samples."""
+
+    hop: int
+
+
+@dataclass(eq=False, slots=True)
+class MelFitOp(Op):
+    """Sound brought near to frames: `bank` `[bands, bins]`, `between` `[bins, bands]`, a window a row."""
+
+    hop: int
+    floor: float
+    rounds: int
+    bank: Weights
+    between: Weights
+    windows: Weights
+    lacking: Weights
+
+
+@dataclass(eq=False, slots=True)
 class NoiseOp(Op):
     """Noise beside the input, from a row of what a run is given."""
 

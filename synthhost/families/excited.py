@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from synthhost.core.note_frames import OSCILLATOR_CHANNELS
+from synthhost.families.mel_fitting import MelFitting
 from synthhost.families.named_layers import NamedLayers, looking_back
 from synthhost.families.note_input import WAVES, NoteInput, lay_noise, lay_notes, note_layers
 from synthhost.streaming import sequence
@@ -78,6 +79,7 @@ class Excited(NamedLayers):
         named: Iterable[tuple[str, AnyBlock]],
         rates: Sequence[int],
         widths: Sequence[int],
+        fitting: MelFitting | None = None,
     ) -> None:
         """Put an excitation beside a generator.
 
@@ -88,16 +90,23 @@ class Excited(NamedLayers):
             named: The generator's layers that carry weights.
             rates: By which each stage raises the rate.
             widths: Channels of each stage.
+            fitting: How the sound is brought near to the frames; None: it stays as it is.
         """
         own = {name: layer for name, layer in named if isinstance(layer, WeightedBlock)}
         super().__init__({**heard.layers(), **own, **_source_layers(rates, widths)})
         self._generator = [generator]  # in a list: its layers are registered already
         self._rates = tuple(rates)
-        self.graph = self.laid(heard)
+        graph = GraphBuilder(heard.bands)
+        sound = self._lay(graph, heard)
+        self.graph = graph.build(sound if fitting is None else fitting.lay(graph, graph.input, sound))
 
     def laid(self, heard: ExcitedInput) -> Graph:
-        """Return a graph of the generator beside what another input makes with the same layers."""
+        """Return a graph of the generator beside what another input makes with these layers, not fitted."""
         graph = GraphBuilder(heard.bands)
+        return graph.build(self._lay(graph, heard))
+
+    def _lay(self, graph: GraphBuilder, heard: ExcitedInput) -> Stream:
+        """Lay the generator beside what an input makes; return the sound."""
         excitation, stream = heard.lay(graph, self.layers)
         thinned = self._lay_thinned(graph, excitation)
         for name, part in self._generator[0].named_children():
@@ -107,7 +116,7 @@ class Excited(NamedLayers):
                 stream = self._lay_stage(graph, stage, part, stream, thinned[stage])
             else:
                 stream = graph.add(name, _block(part), stream)
-        return graph.build(stream)
+        return stream
 
     def _lay_thinned(self, graph: GraphBuilder, waves: Stream) -> list[Stream]:
         """Return the excitation at every stage's rate."""

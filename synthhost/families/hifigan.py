@@ -45,7 +45,8 @@ def build(hyper: HifiganHyper) -> Sequence | Excited:
     else:
         return generator
     widths = [hyper.stage_channels(stage) for stage in range(len(hyper.upsample_rates))]
-    return Excited(heard, generator, _own_layers(generator), hyper.upsample_rates, widths)
+    named = _own_layers(generator)
+    return Excited(heard, generator, named, hyper.upsample_rates, widths, hyper.fit)
 
 
 def _generator(hyper: HifiganHyper) -> Sequence:

@@ -6,15 +6,18 @@ What the published network leaves no choice about, kan-bayashi/ParallelWaveGAN d
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from synthhost.core.errors import ConfigError
 from synthhost.families.hyper_reader import HyperReader
+from synthhost.families.mel_fitting import MelFitting
 from synthhost.families.mel_input import MelPitch, check_pitch
 from synthhost.families.note_input import NoteInput, check_frames, notes_from_json
+
+T = TypeVar("T")
 
 _MAX_CHANNELS = 8192
 _MAX_STAGES = 8
@@ -45,6 +48,7 @@ class HifiganHyper:
         statistics: Whether frames are standardised first, by tensors of the model.
         notes: What is made of frames of notes; None: it plays none.
         pitch: How a pitch is followed in mel frames, at which an excitation runs; None: there is none.
+        fit: How sound is brought near to the mel frames that it was made of; None: it stays as it is.
 
     Raises:
         ConfigError: The values describe no network that can be built.
@@ -65,6 +69,7 @@ class HifiganHyper:
     statistics: bool = False
     notes: NoteInput | None = None
     pitch: MelPitch | None = None
+    fit: MelFitting | None = None
 
     def __post_init__(self) -> None:
         if self.resblock not in _DILATIONS_USED:
@@ -81,6 +86,13 @@ class HifiganHyper:
             check_pitch("HiFi-GAN", self.pitch, self.bands, self.hop_samples)
             if not self.causal or self.statistics or self.notes is not None:
                 _refuse("pitch: is followed by causal networks without statistics that play no notes")
+        if self.fit is not None:
+            if self.pitch is None:
+                _refuse("fit: sound is fitted to frames in which a pitch is followed")
+            told, meant = (self.fit, self.pitch)
+            ours = (told.bands, told.hop_samples, told.sample_rate)
+            if ours != (meant.bands, meant.hop_samples, meant.sample_rate):
+                _refuse(f"fit: bands, hop_samples and sample_rate are {ours}; those of pitch are others")
 
     @property
     def conditions(self) -> int:
@@ -100,7 +112,7 @@ class HifiganHyper:
     def as_json(self) -> dict[str, Any]:
         """Return a plain mapping that `from_json` reads back."""
         plain = asdict(self)
-        for heard in ("notes", "pitch"):
+        for heard in ("notes", "pitch", "fit"):
             if plain[heard] is None:
                 del plain[heard]
         plain["resblock_dilation_sizes"] = [list(row) for row in self.resblock_dilation_sizes]
@@ -138,7 +150,8 @@ class HifiganHyper:
             causal=read.flag("causal", False),
             statistics=read.flag("statistics", False),
             notes=notes_from_json(plain),
-            pitch=_pitch(plain.get("pitch")),
+            pitch=_part(plain, "pitch", MelPitch.from_json),
+            fit=_part(plain, "fit", MelFitting.from_json),
         )
 
     def _check_stages(self) -> None:
@@ -195,12 +208,13 @@ def _refuse(what: str) -> NoReturn:
     raise ConfigError(f"HiFi-GAN {what}.")
 
 
-def _pitch(value: Any) -> MelPitch | None:
+def _part(plain: Mapping[str, Any], key: str, read: Callable[[Mapping[str, Any]], T]) -> T | None:
+    value = plain.get(key)
     if value is None:
         return None
     if not isinstance(value, Mapping):
-        _refuse(f"pitch: expected how it is followed, got {value!r}")
-    return MelPitch.from_json(value)
+        _refuse(f"{key}: expected a mapping, got {value!r}")
+    return read(value)
 
 
 def _check_range(key: str, values: tuple[int, ...] | list[int], highest: int) -> None:

@@ -202,6 +202,17 @@ NB_MODULE(_plan, module) {
             plan.add_node(make_centroid(plan, x, y, first, apart, reach));
           },
           "input"_a, "output"_a, "first"_a, "apart"_a, "reach"_a)
+      .def("stack", [](Plan& plan, int x, int y, Count hop) { plan.add_node(make_stack(plan, x, y, hop)); })
+      .def("unstack", [](Plan& plan, int x, int y, Count hop) { plan.add_node(make_unstack(plan, x, y, hop)); })
+      .def(
+          "mel_fit",
+          [](Plan& plan, int x, int y, Count hop, float floor, std::size_t rounds, const Weights2& bank,
+             const Weights2& between, const Weights2& windows, const Weights1& lacking) {
+            MelFitShape shape{hop, floor, rounds, bank.shape(1), floats_of(bank), floats_of(between),
+                              floats_of(windows), values(lacking)};
+            plan.add_node(make_mel_fit(plan, x, y, std::move(shape)));
+          },
+          "input"_a, "output"_a, "hop"_a, "floor"_a, "rounds"_a, "bank"_a, "between"_a, "windows"_a, "lacking"_a)
       .def("noise", [](Plan& plan, int pace, int y, std::size_t row) { plan.add_node(make_noise(pace, y, row)); })
       .def("floats_for", &Plan::floats_for, "output"_a, "frames"_a)
       .def("seal", &Plan::seal, "output"_a, "frames"_a)

@@ -90,6 +90,23 @@ std::unique_ptr<Node> make_turns(const Plan& plan, int input, int output, Oscill
 // Scores of places that lie evenly, from `first` on, into the mean place around the highest.
 std::unique_ptr<Node> make_centroid(const Plan& plan, int input, int output, double first, double apart, Count reach);
 
+// Rows of `hop` samples of one channel, and the first `hop` channels of rows as samples.
+std::unique_ptr<Node> make_stack(const Plan& plan, int input, int output, Count hop);
+std::unique_ptr<Node> make_unstack(const Plan& plan, int input, int output, Count hop);
+
+// How sound is brought near to mel frames: `bank` [bands, bins], `between` [bins, bands], `windows` [reach + 1, size]
+// of 2 * (bins - 1) samples, and what each is `lacking` in nats.
+struct MelFitShape {
+  Count hop = 0;
+  float floor = 0.0f;
+  std::size_t rounds = 0;
+  std::size_t bins = 0;
+  std::vector<float> bank, between, windows, lacking;
+};
+
+// Rows of a frame's bands and a hop of sound into rows of sound.
+std::unique_ptr<Node> make_mel_fit(const Plan& plan, int input, int output, MelFitShape shape);
+
 // Noise of one channel beside a stream, from row `row` of what a run is given.
 std::unique_ptr<Node> make_noise(int pace, int output, std::size_t row);
 

@@ -167,10 +167,10 @@ class VocoderTask:
         optimiser = self.optimisers["network"]
         with self._rounding.at(step, self._device):
             made, scores = self._forward(batch["mel"], batch["octaves"], batch["followed"])
-        spectrum, octaves, mel = self._missed(made.float(), batch)
+        spectrum, octaves, mel, leaning = self._missed(made.float(), batch)
         pitch = self._pitch_missed(scores.float(), batch)
         optimiser.zero_grad(set_to_none=True)
-        (spectrum + octaves + mel + pitch).backward()  # type: ignore[no-untyped-call]
+        (spectrum + octaves + mel + leaning + pitch).backward()  # type: ignore[no-untyped-call]
         for own in (False, True):
             nn.utils.clip_grad_norm_(self.network.pitch_parameters(own=own), self._recipe.most_gradient)
         optimiser.step()
@@ -191,7 +191,7 @@ class VocoderTask:
             sure = batch["sure"][:, self._counted] > 0.0
             apart.append((followed - batch["wanted"])[:, self._counted][sure].abs())
             found.append([float(one) for one in self._missed(made, batch)])
-        spectrum, _, mel = np.mean(found, 0)
+        spectrum, _, mel, _ = np.mean(found, 0)
         known = torch.cat(apart)
         cents = 1200.0 * float(known.median()) if known.numel() else math.nan
         return {"held_out_spectrum": spectrum, "held_out_mel": mel, "held_out_cents": cents}
@@ -283,7 +283,7 @@ class VocoderTask:
         return -((spread_out * likely).sum(1) * sure).sum() / sure.sum().clamp(min=1.0)
 
     def _missed(self, made: Tensor, batch: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
-        """Return what is missed of spectra, octaves' levels and mel frames."""
+        """Return what is missed of spectra, octaves' levels and mel frames, and how far it leans."""
         hop = MEL.hop_samples
         begin, end = self._counted.start * hop, self._counted.stop * hop
         made, wanted = (one[:, begin:end] for one in (made, batch["sound"]))
@@ -291,6 +291,7 @@ class VocoderTask:
             multi_resolution_loss(made, wanted, FFT_SIZES, _QUIETEST),
             octave_loss(made, wanted, _OCTAVE_SIZES),
             (self._mel(made) - self._mel(wanted)).abs().mean(),
+            _leaning(made, wanted),
         )
 
     def _mel(self, sound: Tensor) -> Tensor:
@@ -300,6 +301,15 @@ class VocoderTask:
         )
         magnitude = torch.sqrt(spectrum.real.square() + spectrum.imag.square() + 1e-9)
         return torch.log((self._bank @ magnitude).clamp(min=MEL.floor))
+
+
+def _leaning(made: Tensor, wanted: Tensor) -> Tensor:
+    """Return the mean of what is made as a share of what is wanted, by the root mean square.
+
+    Magnitudes hardly tell of it, and once a generator leans so far that its last tanh is level, it stays there.
+    """
+    level = wanted.square().mean(1).sqrt() + _QUIETEST
+    return (made.mean(1).abs() / level).mean()
 
 
 @torch.no_grad()
@@ -320,8 +330,11 @@ def vocoder_hyper(recipe: Recipe) -> tuple[HifiganHyper, MelPitch]:
     if not isinstance(pitch, Mapping):
         raise ConfigError("hyper: pitch: missing; say how it is followed. See the shipped recipe.")
     frames = {"bands": MEL.bands, "sample_rate": MEL.sample_rate, "hop_samples": MEL.hop_samples}
-    hyper = HifiganHyper.from_json(
-        {**plain, "bands": MEL.bands, "causal": True, "pitch": {**frames, **pitch}}
-    )
+    made: dict[str, Any] = {**plain, "bands": MEL.bands, "causal": True, "pitch": {**frames, **pitch}}
+    if isinstance(plain.get("fit"), Mapping):
+        told = {"convention": MEL.convention, "n_fft": MEL.n_fft, "floor": MEL.floor}
+        edges = {"fmin_hz": MEL.fmin_hz, "fmax_hz": MEL.fmax_hz}
+        made["fit"] = {**frames, **told, **edges, **plain["fit"]}
+    hyper = HifiganHyper.from_json(made)
     assert hyper.pitch is not None
     return hyper, hyper.pitch

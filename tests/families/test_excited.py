@@ -16,14 +16,14 @@ from synthhost.checkpoints.model_folder import Origin
 from synthhost.checkpoints.package import Package, manifest_for
 from synthhost.core.draws import SeededDraws
 from synthhost.core.errors import ConfigError
-from synthhost.core.mel_conventions import MEL_CONVENTIONS
 from synthhost.core.note_frames import PITCH_FROM_HZ, PITCH_HZ, measuring_frames
 from synthhost.core.seams import Runner
-from synthhost.core.specs import MelSpec
 from synthhost.families.hifigan_hyper import HifiganHyper
+from synthhost.families.mel_fitting import MelFitting
 from synthhost.families.melgan_hyper import MelganHyper
 from synthhost.families.note_input import NoteInput
 from synthhost.families.registry import family
+from synthhost.features.mel import mel_spectrogram
 from synthhost.library.disturbance import look_ahead_by_disturbance
 from synthhost.library.model import Model, model_from
 from synthhost.native.compiled import why_missing
@@ -79,9 +79,23 @@ PITCH: dict[str, Any] = {
     "width": 6,
 }
 SHAPES["hifigan-mel"] = {**SHAPES["hifigan"], "bands": 7, "notes": None, "pitch": PITCH}
+FIT: dict[str, Any] = {
+    "convention": "jik876",
+    "sample_rate": RATE,
+    "n_fft": 128,
+    "hop_samples": HOP,
+    "bands": 7,
+    "fmin_hz": 0.0,
+    "fmax_hz": 8000.0,
+    "floor": 1e-5,
+    "rounds": 2,
+}
+SHAPES["hifigan-fitted"] = {**SHAPES["hifigan-mel"], "pitch": {**PITCH, "ahead": 0}, "fit": FIT}
 KINDS = list(SHAPES)
-ROUNDING = {"melgan": 2e-5, "hifigan": 2e-5, "hifigan-mel": 5e-4}  # of the peak; a pitch's adds up in cycles
-OF_NOTES = ["melgan", "hifigan"]
+ROUNDING = {"melgan": 2e-5, "hifigan": 2e-5, "hifigan-mel": 5e-4, "hifigan-fitted": 2e-3}
+"""Of the peak; a pitch's adds up in cycles, and a fit goes by what it has made."""
+
+OF_NOTES, OF_MEL = ["melgan", "hifigan"], ["hifigan-mel", "hifigan-fitted"]
 
 
 @cache
@@ -93,11 +107,10 @@ def package(kind: str) -> Package:
         name: torch.randn(shape) / np.sqrt(np.prod(shape[1:]))
         for name, shape in own.tensor_names(parsed).items()
     }
-    published = MEL_CONVENTIONS["lmnt"].published
     mel = None
-    if kind == "hifigan-mel":
+    if kind in OF_MEL:
         tensors["pitch.last.bias"] += 8.0  # octaves above 1 Hz
-        mel = MelSpec("lmnt", RATE, 512, HOP, 4 * HOP, 7, 20.0, 8000.0, published.log, published.floor)
+        mel = MelFitting.from_json(FIT).frames
     read = ReadModel("test", kind.partition("-")[0], parsed.as_json(), mel, tensors, RATE)
     return Package(manifest_for(read, Origin("small", "CC0", "test"), "0" * 64), tensors)
 
@@ -116,8 +129,9 @@ def runner(kind: str, native: bool) -> Runner:
 
 
 def frames_of(kind: str, count: int) -> np.ndarray:
-    if kind == "hifigan-mel":
-        return np.random.default_rng(2).standard_normal((7, count)).astype(np.float32)
+    if kind in OF_MEL:
+        made = np.random.default_rng(2).standard_normal((7, count)) - 5.0 * (kind == "hifigan-fitted")
+        return made.astype(np.float32)
     return measuring_frames(NoteInput.from_json(NOTES).notes, RATE, HOP, count)
 
 
@@ -171,19 +185,34 @@ def test_the_excitation_of_a_frame_is_heard_in_it_and_not_before(kind: str) -> N
     assert 20 * HOP <= differing[0] < 21 * HOP
 
 
-def test_a_vocoder_waits_for_the_frames_that_its_pitch_is_followed_in() -> None:
-    spec = model("hifigan-mel").spec
-    assert spec.look_ahead_samples == look_ahead_by_disturbance(model("hifigan-mel"))
-    assert 2 * HOP <= spec.look_ahead_samples < 3 * HOP
+@pytest.mark.parametrize(("kind", "frames"), [("hifigan-mel", 2), ("hifigan-fitted", 3)])
+def test_a_vocoder_waits_for_what_its_pitch_is_followed_in_and_what_it_is_fitted_to(
+    kind: str, frames: int
+) -> None:
+    spec = model(kind).spec
+    assert spec.look_ahead_samples == look_ahead_by_disturbance(model(kind))
+    assert frames * HOP <= spec.look_ahead_samples < (frames + 1) * HOP
+
+
+def test_a_fit_brings_what_is_made_nearer_to_its_frames() -> None:
+    time = np.arange(60 * HOP) / RATE
+    spec = MelFitting.from_json(FIT).frames
+    frames = mel_spectrogram((0.2 * np.sin(2.0 * np.pi * 700.0 * time)).astype(np.float32), spec)
+    apart = [
+        np.abs(mel_spectrogram(streamed(runner(kind, False), frames, []), spec) - frames)[:, 8:-8].mean()
+        for kind in OF_MEL
+    ]
+    assert apart[1] < 0.3 * apart[0]
 
 
 @pytest.mark.skipif(bool(why_missing()), reason=f"native code: {why_missing()}")
-def test_a_frame_that_is_no_number_is_survived() -> None:
-    frames = frames_of("hifigan-mel", 80)
+@pytest.mark.parametrize("kind", OF_MEL)
+def test_a_frame_that_is_no_number_is_survived(kind: str) -> None:
+    frames = frames_of(kind, 80)
     broken = frames.copy()
     broken[:, 20] = np.nan
     for native in (False, True):
-        sound = streamed(runner("hifigan-mel", native), broken, [])
+        sound = streamed(runner(kind, native), broken, [])
         assert np.isnan(sound[20 * HOP : 21 * HOP]).any()
         assert np.isfinite(sound[60 * HOP :]).all()
 
@@ -209,5 +238,17 @@ def test_what_cannot_play_notes_is_refused() -> None:
         HifiganHyper.from_json({**SHAPES["hifigan-mel"], "bands": 8})
     with pytest.raises(ConfigError, match="HiFi-GAN pitch: is followed by causal networks"):
         HifiganHyper.from_json({**SHAPES["hifigan-mel"], "causal": False})
+    fitted = SHAPES["hifigan-fitted"]
+    for fit, said in (
+        ({**FIT, "n_fft": 192}, "fit: n_fft: 192 samples over a hop of 24; it must be a power of two"),
+        ({**FIT, "n_fft": 256}, "at most 7 hops long"),
+        ({**FIT, "convention": "lmnt"}, "fit: convention: expected one of jik876"),
+        ({**FIT, "bands": 8}, "HiFi-GAN fit: bands, hop_samples and sample_rate are"),
+        (3, "HiFi-GAN fit: expected a mapping, got 3"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            HifiganHyper.from_json({**fitted, "fit": fit})
+    with pytest.raises(ConfigError, match="HiFi-GAN fit: sound is fitted to frames in which a pitch"):
+        HifiganHyper.from_json({**fitted, "pitch": None})
     with pytest.raises(ConfigError, match="tail_frames: notes end by themselves"):
         _ = model("melgan").with_options(tail_frames=3).playable
