@@ -61,6 +61,7 @@ def wavenet_loop(
             de_emphasis=hyper.output.de_emphasis,
             gain=hyper.output.gain,
             start=hyper.output.start,
+            dc_pole=hyper.output.dc_pole,
             precision=precision,
             level=level,
         )

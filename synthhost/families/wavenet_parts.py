@@ -22,6 +22,7 @@ _MAX_SCALE = 8192
 _MAX_HOP_SAMPLES = 8192
 _MAX_WINDOW_HOPS = 64
 _MAX_LEVELS = 1 << 16
+_MOST_POLE = 0.9999
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +132,9 @@ class Output:
             less here too, others not.
         companding: mu of the mu-law that turns those into amplitudes; 0: none.
         de_emphasis: Pole of the filter that undoes pre-emphasis; 0: none.
-        gain: On the sound, last.
+        gain: On the sound.
         start: What the network hears first: an id, or a value.
+        dc_pole: Pole of the filter that takes the mean away, last; the network does not hear it. 0: none.
     """
 
     distribution: str
@@ -141,6 +143,7 @@ class Output:
     de_emphasis: float
     gain: float
     start: float
+    dc_pole: float = 0.0
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Output:
@@ -154,7 +157,8 @@ class Output:
             distribution=read.word("distribution", _DISTRIBUTIONS, "softmax"),
             levels=read.real("levels", 1, _MAX_LEVELS),
             companding=read.real("companding", 0, _MAX_LEVELS),
-            de_emphasis=read.real("de_emphasis", 0.0, 0.9999),
+            de_emphasis=read.real("de_emphasis", 0.0, _MOST_POLE),
             gain=read.real("gain", 1e-6, 1e6),
             start=read.real("start", -1.0, _MAX_LEVELS),
+            dc_pole=read.real("dc_pole", 0.0, _MOST_POLE, 0.0),
         )

@@ -65,8 +65,9 @@ class WavenetLoop:
         levels: Ids 0 to `levels` stand for -1 to 1.
         companding: mu of the mu-law that turns those into amplitudes; 0: none.
         de_emphasis: Pole of the filter that undoes pre-emphasis; 0: none.
-        gain: On the sound, last.
+        gain: On the sound.
         start: What the network hears first: an id, or a value.
+        dc_pole: Pole of the filter that takes the mean away, last; the network does not hear it. 0: none.
         precision: How weights are stored: "float32", or "float16" (IEEE 754), which takes half the memory.
             Sums are of float32 in any.
         level: Of `processor_levels()`; empty: the one in use.
@@ -104,6 +105,7 @@ class WavenetLoop:
         de_emphasis: float,
         gain: float,
         start: float,
+        dc_pole: float = 0.0,
         precision: str = "float32",
         level: str = "",
     ) -> None: ...

@@ -36,7 +36,7 @@ void make_loop(WavenetLoop* memory, const Weights2& first, const Weights1& first
                const Weights3& mixes, const Weights2& mix_biases, float residual_scale,
                const std::vector<Weights2>& heads, const std::vector<Weights1>& head_biases,
                const std::string& distribution, double levels, double companding, double de_emphasis,
-               double gain, double start, const std::string& precision, const std::string& level) {
+               double gain, double start, double dc_pole, const std::string& precision, const std::string& level) {
   WavenetWeights weights;
   weights.first = matrix_of(first);
   weights.first_bias = floats_of(first_bias);
@@ -52,7 +52,7 @@ void make_loop(WavenetLoop* memory, const Weights2& first, const Weights1& first
   for (const Weights2& head : heads) weights.heads.push_back(matrix_of(head));
   for (const Weights1& bias : head_biases) weights.head_biases.push_back(floats_of(bias));
   new (memory) WavenetLoop(weights,
-                           {distribution_named(distribution), levels, companding, de_emphasis, gain, start},
+                           {distribution_named(distribution), levels, companding, de_emphasis, gain, start, dc_pole},
                            kernels(processor_level_named(level)), precision_named(precision));
 }
 
@@ -117,7 +117,7 @@ void bind_wavenet(nb::module_& module) {
       .def("__init__", make_loop, nb::kw_only(), "first"_a, "first_bias"_a, "dilations"_a, "kernel"_a, "gate"_a,
            "convs"_a, "conv_biases"_a, "conditions"_a, "mixes"_a, "mix_biases"_a, "residual_scale"_a, "heads"_a,
            "head_biases"_a, "distribution"_a, "levels"_a, "companding"_a, "de_emphasis"_a, "gain"_a, "start"_a,
-           "precision"_a = "float32", "level"_a = "")
+           "dc_pole"_a = 0.0, "precision"_a = "float32", "level"_a = "")
       .def_prop_ro("conditions", &WavenetLoop::conditions)
       .def_prop_ro("uniforms", &WavenetLoop::uniforms)
       .def_prop_ro("normals", &WavenetLoop::normals)

@@ -130,6 +130,9 @@ void WavenetLoop::check_output() const {
   for (const double value : {output_.companding, output_.de_emphasis, output_.gain, output_.start}) {
     if (!std::isfinite(value)) throw std::invalid_argument("a number about the output is not finite.");
   }
+  if (!(output_.dc_pole >= 0.0 && output_.dc_pole < 1.0)) {
+    throw std::invalid_argument("the pole of what takes the mean away must lie from 0 to below 1.");
+  }
 }
 
 std::size_t WavenetLoop::uniforms() const {
@@ -357,7 +360,11 @@ double WavenetLoop::amplitude_of(double value) const {
 float WavenetLoop::sound_of(double value, WavenetState& state) const {
   const double amplitude = amplitudes_.empty() ? amplitude_of(value) : amplitudes_[static_cast<std::size_t>(value)];
   state.emphasised_ = amplitude + output_.de_emphasis * state.emphasised_;
-  return static_cast<float>(state.emphasised_ * output_.gain);
+  const double sound = state.emphasised_ * output_.gain;
+  if (output_.dc_pole == 0.0) return static_cast<float>(sound);
+  state.even_ = sound - state.leaning_ + output_.dc_pole * state.even_;
+  state.leaning_ = sound;
+  return static_cast<float>(state.even_);
 }
 
 }  // namespace synthhost

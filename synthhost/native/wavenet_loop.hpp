@@ -20,8 +20,9 @@ struct WavenetOutput {
   double levels = 0.0;       // ids 0 ... levels stand for -1 ... 1
   double companding = 0.0;   // mu of the mu-law that turns those into amplitudes; 0: none
   double de_emphasis = 0.0;  // pole of the filter that undoes pre-emphasis; 0: none
-  double gain = 1.0;         // on the sound, last
+  double gain = 1.0;         // on the sound
   double start = 0.0;        // what the network hears first: an id, or a value
+  double dc_pole = 0.0;      // pole of the filter that takes the mean away, last; 0: none
 };
 
 // Weights, row-major and borrowed while the loop is built. Scales are folded in by whoever gives them.
@@ -51,6 +52,7 @@ class WavenetState {
   std::vector<std::size_t> places_;    // where each ring's oldest input stands
   double heard_ = 0.0;                 // what the network hears next: an id, or a value
   double emphasised_ = 0.0;            // the last output of the filter that undoes pre-emphasis
+  double leaning_ = 0.0, even_ = 0.0;  // the last input and output of the filter that takes the mean away
   Floats rows_;                        // scratch: each layer's gates as far as known, a block of samples
   Floats scaled_, gates_, gated_, head_;  // scratch, see WavenetLoop
   Doubles probabilities_;                 // scratch

@@ -306,7 +306,7 @@ class VocoderTask:
 def _leaning(made: Tensor, wanted: Tensor) -> Tensor:
     """Return the mean of what is made as a share of what is wanted, by the root mean square.
 
-    Magnitudes hardly tell of it, and once a generator leans so far that its last tanh is level, it stays there.
+    Magnitudes hardly tell of it, and once a generator leans so far that its last tanh is level, it stays so.
     """
     level = wanted.square().mean(1).sqrt() + _QUIETEST
     return (made.mean(1).abs() / level).mean()

@@ -219,6 +219,7 @@ def voice_hyper(recipe: Recipe) -> WavenetHyper:
         "de_emphasis": plain.get("de_emphasis", 0.0),
         "gain": 1.0,
         "start": _LEVELS / 2.0,
+        "dc_pole": plain.get("dc_pole", 0.0),
     }
     shape = {
         "kernel_size": 2,

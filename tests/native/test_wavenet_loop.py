@@ -189,6 +189,22 @@ def test_pre_emphasis_is_undone_before_the_gain() -> None:
     np.testing.assert_allclose(heard, expected, atol=1e-5)
 
 
+def test_the_mean_is_taken_away_last_and_the_network_does_not_hear_it() -> None:
+    shape = {"de_emphasis": 0.85, "gain": 2.0}
+    leaning, even = (WavenetLoop(**arguments(**shape, **more)) for more in ({}, {"dc_pole": 0.99}))
+    given = drawn(leaning)
+    (plain, ids), (heard, same_ids) = (run(loop, given, loop.new_state()) for loop in (leaning, even))
+    np.testing.assert_array_equal(ids, same_ids)
+    before, last, expected = 0.0, 0.0, []
+    for value in plain:
+        last = value - before + 0.99 * last
+        before = value
+        expected.append(last)
+    np.testing.assert_allclose(heard, expected, atol=1e-5)
+    with pytest.raises(ValueError, match="the pole of what takes the mean away must lie from 0 to below 1"):
+        WavenetLoop(**arguments(dc_pole=1.0))
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     cuts=st.lists(st.integers(0, 40), max_size=8),
@@ -196,7 +212,8 @@ def test_pre_emphasis_is_undone_before_the_gain() -> None:
     precision=st.sampled_from(["float32", "float16"]),
 )
 def test_any_pieces_give_the_same_bits(cuts: list[int], level: str, precision: str) -> None:
-    loop = WavenetLoop(**arguments(n_conditions=19, de_emphasis=0.5), level=level, precision=precision)
+    shape = arguments(n_conditions=19, de_emphasis=0.5, dc_pole=0.9)
+    loop = WavenetLoop(**shape, level=level, precision=precision)
     given = drawn(loop)
     whole, _ = run(loop, given, loop.new_state())
     state, places, pieces = loop.new_state(), [0, *np.cumsum(cuts).clip(max=SAMPLES), SAMPLES], []
