@@ -138,6 +138,7 @@ class VocoderTask:
         self.network = VocoderNetwork(excited, self._shape).to(device)
         heard, graph = HeardMel(self._shape), GraphBuilder(MEL.bands)
         self._pitch: list[Graph] = [graph.build(heard.lay_pitch(graph, excited.layers))]
+        self._unfitted: list[Graph] = [excited.laid(heard)]
         self._forward = spread.shared(self.network, device)
         self.networks: Mapping[str, nn.Module] = {"network": self.network}
         self.optimisers: Mapping[str, Optimizer] = {
@@ -181,12 +182,13 @@ class VocoderTask:
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
         """Return how far crops of clips held out are missed, excited at the pitch that it follows itself."""
-        rng, found, apart = np.random.default_rng(self._recipe.seed), [], []
+        rng, found, apart, unfitted = np.random.default_rng(self._recipe.seed), [], [], []
         for clip in rng.choice(self._held_out, _EVALUATED):
             first, last = self.clips.first_frame[clip : clip + 2]
             crop = self._crop(int(rng.integers(first, last - self._whole + 1)), 1.0)
             batch = {name: torch.as_tensor(one)[None].to(self._device) for name, one in crop.items()}
             made = self.network.excited.graph(batch["mel"])[:, 0]
+            unfitted.append(float(self._missed(self._unfitted[0](batch["mel"])[:, 0], batch)[2]))
             followed = self._pitch[0](batch["mel"])[:, 0]
             sure = batch["sure"][:, self._counted] > 0.0
             apart.append((followed - batch["wanted"])[:, self._counted][sure].abs())
@@ -194,7 +196,10 @@ class VocoderTask:
         spectrum, _, mel, _ = np.mean(found, 0)
         known = torch.cat(apart)
         cents = 1200.0 * float(known.median()) if known.numel() else math.nan
-        return {"held_out_spectrum": spectrum, "held_out_mel": mel, "held_out_cents": cents}
+        told = {"held_out_spectrum": spectrum, "held_out_mel": mel, "held_out_cents": cents}
+        return (
+            told if self._hyper.fit is None else {**told, "held_out_unfitted_mel": float(np.mean(unfitted))}
+        )
 
     @torch.no_grad()
     def show(self, folder: Path) -> None:

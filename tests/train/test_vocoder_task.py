@@ -24,7 +24,7 @@ from synthhost.train.distances import FRAME_S
 from synthhost.train.notes_material import Note
 from synthhost.train.spoken_and_played import PIANO, PLAYED, VocoderMaterial, _followed, clips
 from synthhost.train.vocoder_evaluation import _failures, held_out
-from synthhost.train.vocoder_task import MEL, VocoderTask, vocoder_hyper
+from synthhost.train.vocoder_task import MEL, VocoderTask, _leaning, vocoder_hyper
 
 pytest.importorskip("swift_f0", reason="the pitch tracker is not installed")
 
@@ -142,6 +142,30 @@ def test_it_learns_is_kept_and_sounds_at_a_pitch_nobody_told_it(tmp_path: Path) 
     again.begin_from(task.model().tensors)
     for name, tensor in again.model().tensors.items():
         assert torch.equal(tensor, task.model().tensors[name])
+
+
+def test_what_is_learned_is_the_generator_and_what_is_measured_is_what_fits(tmp_path: Path) -> None:
+    fitted = recipe(hyper={**HYPER, "pitch": {**HYPER["pitch"], "ahead": 0}, "fit": {"rounds": 2}})
+    hyper, _ = vocoder_hyper(fitted)
+    assert hyper.fit is not None
+    assert hyper.fit.frames == MEL
+    task = VocoderTask(fitted, "cpu", tmp_path / "cache")
+    found = task.evaluate()
+    assert found["held_out_mel"] < 0.7 * found["held_out_unfitted_mel"]
+    batch = {name: torch.from_numpy(np.asarray(one)) for name, one in task.draw(0).items()}
+    assert set(task.learn(batch, 0)) == {"spectrum", "octaves", "mel", "pitch"}
+    folder = save_package(task.model(), Origin("small", "CC0-1.0", "made up"), tmp_path / "small")
+    model = load_model(folder)
+    assert 2 * MEL.hop_samples <= model.spec.look_ahead_samples < 3 * MEL.hop_samples
+    with pytest.raises(ConfigError, match="fit: rounds: 0 lies outside 1 to 64"):
+        vocoder_hyper(recipe(hyper={**HYPER, "fit": {"rounds": 0}}))
+
+
+def test_what_leans_to_one_side_is_missed_by_its_share_of_the_level() -> None:
+    wanted = torch.from_numpy(np.random.default_rng(0).standard_normal((3, 4000)).astype(np.float32))
+    wanted -= wanted.mean(1, keepdim=True)
+    assert float(_leaning(wanted, wanted)) < 1e-4
+    assert float(_leaning(wanted - 0.5, wanted)) == pytest.approx(0.5, rel=0.05)
 
 
 def test_gates_compare_with_the_universal_generator() -> None:
