@@ -103,7 +103,7 @@ class Lowering:
 
 
 def lowered(block: AnyBlock, channels: int) -> tuple[Lowering, Value]:
-    """Return the operations of a block and what comes out.
+    """Return the operations of a block and what comes out; `lowering_sources` adds the blocks that sound.
 
     Raises:
         NotInPlanError: A part has no native operation.

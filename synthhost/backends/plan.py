@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import singledispatchmethod
 from typing import Any
 
-import synthhost.backends.lowering_frames  # noqa: F401 - it tells `lower` of more blocks
+import synthhost.backends.lowering_sources  # noqa: F401 - it tells `lower` of more blocks
 from synthhost.backends import plan_ops as ops
 from synthhost.backends.fusing import Layouts, fused, uses
 from synthhost.backends.lowering import Lowering, NotInPlanError, lowered

@@ -124,6 +124,12 @@ def _check_numbers(path: Path, manifest: Manifest, hyper: Hyper) -> None:
             f"{path}: {bands} bands and {manifest.hop_samples} samples a frame, but the network "
             f"takes {hyper.bands} bands and makes {hyper.hop_samples} samples. Import the model again."
         )
+    meant = family(manifest.family).frames(hyper)
+    if meant is not None and manifest.mel_spec() != meant:
+        raise ConfigError(
+            f"{path}: mel: {manifest.mel_spec()} is not what the network's sound is fitted to, {meant}. Let "
+            "both say the same, as they did when the model was trained."
+        )
 
 
 def manifest_for(model: ReadModel, origin: Origin, sha256: str) -> Manifest:

@@ -11,7 +11,7 @@ from torch import Tensor
 from synthhost.core.note_frames import NoteSpec
 from synthhost.core.options import OptionSpec, OptionValue
 from synthhost.core.params import ParamSpec
-from synthhost.core.specs import Prior
+from synthhost.core.specs import MelSpec, Prior
 from synthhost.streaming.playable import Playable
 
 
@@ -53,6 +53,7 @@ class Family:
         prior: What latent vectors are drawn from.
         notes: What networks take that play notes; None for all others.
         classes: Names of the kinds of clips that the last latent dimensions choose between.
+        frames: What mel frames mean to networks that measure sound against them; None for all others.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Family:
     prior: Callable[[Any], Prior] = lambda _: "normal"
     notes: Callable[[Any], NoteSpec | None] = lambda _: None
     classes: Callable[[Any], tuple[str, ...]] = lambda _: ()
+    frames: Callable[[Any], MelSpec | None] = lambda _: None
 
 
 TEMPERATURE = ParamSpec(

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from synthhost.core.note_frames import NoteSpec
 from synthhost.core.options import INT8, OptionValue, precision_option
+from synthhost.core.specs import MelSpec
 from synthhost.families.excited import Excited, ExcitedInput, HeardNotes
 from synthhost.families.family import Family
 from synthhost.families.hifigan_hyper import HifiganHyper
@@ -104,6 +105,10 @@ def _notes(hyper: HifiganHyper) -> NoteSpec | None:
     return None if hyper.notes is None else hyper.notes.notes
 
 
+def _frames(hyper: HifiganHyper) -> MelSpec | None:
+    return None if hyper.fit is None else hyper.fit.frames
+
+
 FAMILY = Family(
     name="hifigan",
     title="HiFi-GAN",
@@ -114,6 +119,7 @@ FAMILY = Family(
     options=(precision_option(INT8),),
     play=play,
     notes=_notes,
+    frames=_frames,
 )
 
 

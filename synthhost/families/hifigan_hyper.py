@@ -89,10 +89,14 @@ class HifiganHyper:
         if self.fit is not None:
             if self.pitch is None:
                 _refuse("fit: sound is fitted to frames in which a pitch is followed")
-            told, meant = (self.fit, self.pitch)
-            ours = (told.bands, told.hop_samples, told.sample_rate)
-            if ours != (meant.bands, meant.hop_samples, meant.sample_rate):
-                _refuse(f"fit: bands, hop_samples and sample_rate are {ours}; those of pitch are others")
+            fitted, followed = (
+                (one.bands, one.hop_samples, one.sample_rate) for one in (self.fit, self.pitch)
+            )
+            if fitted != followed:
+                _refuse(
+                    f"fit: bands, hop_samples and sample_rate are {fitted} and those of pitch {followed}; "
+                    "give both the same"
+                )
 
     @property
     def conditions(self) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from synthhost.core.errors import ConfigError
+from synthhost.core.errors import ConfigError, suggestion
 from synthhost.core.mel_conventions import MEL_CONVENTIONS
 from synthhost.core.specs import MelSpec
 from synthhost.families.hyper_reader import HyperReader
@@ -36,7 +36,8 @@ class MelFitting:
         fmin_hz: Where the lowest band begins.
         fmax_hz: Where the highest ends.
         floor: The least that a band counts as.
-        rounds: Of mending a hop, once more for every frame that reaches into it.
+        rounds: Of mending, in every step; a hop takes part in one step and in as many as later frames reach
+            into it.
     """
 
     convention: str
@@ -64,8 +65,13 @@ class MelFitting:
         """Read a manifest's values.
 
         Raises:
-            ConfigError: One is missing, of the wrong type or out of range, or the window is too long.
+            ConfigError: One is missing, of the wrong type or out of range, or not known, the window is too
+                long, or the bands are too narrow to hold a bin.
         """
+        unknown = sorted(set(plain) - set(cls.__dataclass_fields__))
+        if unknown:
+            near = suggestion(unknown[0], cls.__dataclass_fields__)
+            raise ConfigError(f"fit: {unknown[0][:64]!r} is not known.{near}")
         read = HyperReader("fit:", plain)
         rate, hop = read.whole("sample_rate", 8000, 192_000), read.whole("hop_samples", 1, 8192)
         n_fft, lowest = read.whole("n_fft", 16, 16384), read.real("fmin_hz", 0.0, rate / 4)
@@ -74,7 +80,7 @@ class MelFitting:
                 f"fit: n_fft: {n_fft} samples over a hop of {hop}; it must be a power of two above the hop, "
                 f"by an even number, and at most {2 * MOST_REACH + 1} hops long."
             )
-        return cls(
+        made = cls(
             convention=read.word("convention", _FITTING, _FITTING[0]),
             sample_rate=rate,
             n_fft=n_fft,
@@ -85,6 +91,12 @@ class MelFitting:
             floor=read.real("floor", 1e-12, 1.0),
             rounds=read.whole("rounds", 1, _MOST_ROUNDS),
         )
+        if not filter_bank(made.frames).any():
+            raise ConfigError(
+                f"fit: fmin_hz, fmax_hz: no bin of {n_fft} samples lies in bands from {lowest:g} to "
+                f"{made.fmax_hz:g} Hz; let them lie further apart."
+            )
+        return made
 
     def lay(self, graph: GraphBuilder, frames: Stream, sound: Stream) -> Stream:
         """Lay what brings sound nearer to frames; return the sound."""

@@ -164,6 +164,38 @@ class Plan:
     def centroid(self, input: int, output: int, first: float, apart: float, reach: int) -> None:
         """Make scores of places that lie evenly into the mean place around the highest."""
 
+    def stack(self, input: int, output: int, hop: int) -> None:
+        """Make samples of one channel into rows of `hop`."""
+
+    def unstack(self, input: int, output: int, hop: int) -> None:
+        """Make the first `hop` channels of rows into samples."""
+
+    def mel_fit(
+        self,
+        input: int,
+        output: int,
+        hop: int,
+        floor: float,
+        rounds: int,
+        bank: NDArray[np.float32],
+        between: NDArray[np.float32],
+        windows: NDArray[np.float32],
+        lacking: NDArray[np.float32],
+    ) -> None:
+        """Bring sound near to mel frames, rows of both into rows of sound.
+
+        Args:
+            input: `[bands + hop]` channels.
+            output: `[(reach + 1) * hop]` channels.
+            hop: Samples from one frame to the next.
+            floor: The least that a band counts as.
+            rounds: Of every step.
+            bank: `[bands, n_fft / 2 + 1]`.
+            between: `[n_fft / 2 + 1, bands]`.
+            windows: `[reach + 1, n_fft]`, the last one whole.
+            lacking: Of each in nats, `[reach + 1]`.
+        """
+
     def positions(
         self, input: int, output: int, weight: NDArray[np.float32], bias: NDArray[np.float32]
     ) -> None:

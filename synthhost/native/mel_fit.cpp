@@ -214,7 +214,8 @@ class MelFit : public SimpleNode {
 
 std::unique_ptr<Node> make_mel_fit(const Plan& plan, int input, int output, MelFitShape shape) {
   expect_rows(plan, {input, output});
-  if (shape.hop < 1 || shape.rounds < 1 || shape.bins < 3 || !(shape.floor > 0.0f)) {
+  if (shape.hop < 1 || shape.rounds < 1 || shape.bins < 3 || shape.bank.size() < shape.bins ||
+      !(shape.floor > 0.0f)) {
     throw std::invalid_argument("a fit takes a hop, a floor, rounds and a spectrum.");
   }
   const std::size_t size = 2 * (shape.bins - 1), bands = shape.bank.size() / shape.bins;

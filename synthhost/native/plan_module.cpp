@@ -202,8 +202,12 @@ NB_MODULE(_plan, module) {
             plan.add_node(make_centroid(plan, x, y, first, apart, reach));
           },
           "input"_a, "output"_a, "first"_a, "apart"_a, "reach"_a)
-      .def("stack", [](Plan& plan, int x, int y, Count hop) { plan.add_node(make_stack(plan, x, y, hop)); })
-      .def("unstack", [](Plan& plan, int x, int y, Count hop) { plan.add_node(make_unstack(plan, x, y, hop)); })
+      .def(
+          "stack", [](Plan& plan, int x, int y, Count hop) { plan.add_node(make_stack(plan, x, y, hop)); },
+          "input"_a, "output"_a, "hop"_a)
+      .def(
+          "unstack", [](Plan& plan, int x, int y, Count hop) { plan.add_node(make_unstack(plan, x, y, hop)); },
+          "input"_a, "output"_a, "hop"_a)
       .def(
           "mel_fit",
           [](Plan& plan, int x, int y, Count hop, float floor, std::size_t rounds, const Weights2& bank,

@@ -123,7 +123,11 @@ class MelFit(Block[MelFitState]):
         return n_inputs
 
     def support(self, first: int, last: int) -> tuple[int, int]:
-        """Return the range and `reach` rows on either side; what has sounded before is left out."""
+        """Return the range and `reach` rows on either side.
+
+        What has sounded before is left out: a hop goes by those before it too, and so by theirs, which fades
+        to a thousandth within some 40 hops.
+        """
         return first - self.reach, last + self.reach
 
     def _run(self, x: Tensor, state: MelFitState, *, ending: bool) -> Tensor:
@@ -148,7 +152,7 @@ class MelFit(Block[MelFitState]):
 
         Args:
             rows: Kept ones, from row `begin` on.
-            begin: It.
+            begin: Which row the first kept one is.
             row: The hop that is decided.
             last: One past the last row that counts.
             made: Rows made before.
@@ -228,7 +232,7 @@ def _between(bank: NDArray[np.float64]) -> NDArray[np.float64]:
     weights = bank.sum(1)
     middles = np.where(weights > 0.0, bank @ np.arange(bins) / np.maximum(weights, 1e-12), np.nan)
     told = np.flatnonzero(~np.isnan(middles))
-    shares = np.zeros((bins, bands))
-    for column, band in enumerate(told):
-        shares[:, band] = np.interp(np.arange(bins), middles[told], np.eye(told.size)[column])
+    shares, places = np.zeros((bins, bands)), np.arange(bins)
+    for band in told:
+        shares[:, band] = np.interp(places, middles[told], (told == band).astype(float))
     return shares

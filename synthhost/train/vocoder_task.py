@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
@@ -31,6 +31,7 @@ from synthhost.schema.recipe import Recipe
 from synthhost.streaming.channels import Channels
 from synthhost.streaming.graph import Graph, GraphBuilder, Stream
 from synthhost.streaming.layer import AnyLayer
+from synthhost.streaming.timing import look_ahead_samples
 from synthhost.train import spread
 from synthhost.train.draws import rng_of
 from synthhost.train.excited_layers import begin_smoothly, even_out, receptive_samples
@@ -98,6 +99,15 @@ class VocoderNetwork(nn.Module):
         return [weight for layer in chosen for weight in layer.parameters()]
 
 
+class _Missed(NamedTuple):
+    """What is missed of a sound: its spectra, octaves' levels and mel frames, and how far it leans."""
+
+    spectrum: Tensor
+    octaves: Tensor
+    mel: Tensor
+    leaning: Tensor
+
+
 class VocoderTask:
     """Learns a mel vocoder."""
 
@@ -126,6 +136,7 @@ class VocoderTask:
         assert isinstance(excited, Excited)
         begin_smoothly(excited)
         _begin_with_no_pitch(excited)
+        self._waits = look_ahead_samples(excited.graph) // MEL.hop_samples - self._shape.ahead
         self._before = -(-receptive_samples(excited) // MEL.hop_samples)
         self.clips: Clips = clips(self.material, MEL, cache, say)
         self._learned = self._places(held_out=False)
@@ -168,15 +179,15 @@ class VocoderTask:
         optimiser = self.optimisers["network"]
         with self._rounding.at(step, self._device):
             made, scores = self._forward(batch["mel"], batch["octaves"], batch["followed"])
-        spectrum, octaves, mel, leaning = self._missed(made.float(), batch)
+        missed = self._missed(made.float(), batch)
         pitch = self._pitch_missed(scores.float(), batch)
         optimiser.zero_grad(set_to_none=True)
-        (spectrum + octaves + mel + leaning + pitch).backward()  # type: ignore[no-untyped-call]
+        (sum(missed) + pitch).backward()  # type: ignore[no-untyped-call]
         for own in (False, True):
             nn.utils.clip_grad_norm_(self.network.pitch_parameters(own=own), self._recipe.most_gradient)
         optimiser.step()
         even_out(self.network.excited)
-        losses = {"spectrum": spectrum, "octaves": octaves, "mel": mel, "pitch": pitch}
+        losses = {**missed._asdict(), "pitch": pitch}
         return {name: float(loss.detach()) for name, loss in losses.items()}
 
     @torch.no_grad()
@@ -185,21 +196,23 @@ class VocoderTask:
         rng, found, apart, unfitted = np.random.default_rng(self._recipe.seed), [], [], []
         for clip in rng.choice(self._held_out, _EVALUATED):
             first, last = self.clips.first_frame[clip : clip + 2]
-            crop = self._crop(int(rng.integers(first, last - self._whole + 1)), 1.0)
+            crop = self._crop(int(rng.integers(first, last - self._whole + 1)), 1.0, self._waits)
             batch = {name: torch.as_tensor(one)[None].to(self._device) for name, one in crop.items()}
             made = self.network.excited.graph(batch["mel"])[:, 0]
-            unfitted.append(float(self._missed(self._unfitted[0](batch["mel"])[:, 0], batch)[2]))
+            if self._hyper.fit is not None:
+                unfitted.append(float(self._missed(self._unfitted[0](batch["mel"])[:, 0], batch).mel))
             followed = self._pitch[0](batch["mel"])[:, 0]
             sure = batch["sure"][:, self._counted] > 0.0
             apart.append((followed - batch["wanted"])[:, self._counted][sure].abs())
             found.append([float(one) for one in self._missed(made, batch)])
-        spectrum, _, mel, _ = np.mean(found, 0)
+        missed = _Missed(*np.mean(found, 0))
         known = torch.cat(apart)
         cents = 1200.0 * float(known.median()) if known.numel() else math.nan
-        told = {"held_out_spectrum": spectrum, "held_out_mel": mel, "held_out_cents": cents}
-        return (
-            told if self._hyper.fit is None else {**told, "held_out_unfitted_mel": float(np.mean(unfitted))}
-        )
+        told = {"held_out_spectrum": float(missed.spectrum), "held_out_mel": float(missed.mel)}
+        told["held_out_cents"] = cents
+        if self._hyper.fit is not None:
+            told["held_out_unfitted_mel"] = float(np.mean(unfitted))
+        return told
 
     @torch.no_grad()
     def show(self, folder: Path) -> None:
@@ -246,18 +259,21 @@ class VocoderTask:
             for kind in range(3)
         ]
 
-    def _crop(self, begin: int, gain: float) -> dict[str, NDArray[np.float32]]:
-        """Return a crop from a frame on, `gain` times as loud: its frames are what they would be then."""
-        end, hop = begin + self._whole, MEL.hop_samples
+    def _crop(self, begin: int, gain: float, more: int = 0) -> dict[str, NDArray[np.float32]]:
+        """Return a crop from a frame on, `gain` times as loud: its frames are what they would be then.
+
+        `more` frames follow it where there are any.
+        """
+        end, hop = min(begin + self._whole + more, self.clips.mel.shape[0]), MEL.hop_samples
         return {
-            "mel": self._frames_at(begin, gain),
+            "mel": self._frames_at(begin, end, gain),
             "wanted": self.clips.octaves[begin:end],
             "sure": self.clips.sure[begin:end].astype(np.float32),
             "sound": (self.clips.sound[begin * hop : end * hop] * gain).astype(np.float32),
         }
 
-    def _frames_at(self, begin: int, gain: float) -> NDArray[np.float32]:
-        mel, floor = self.clips.mel[begin : begin + self._whole].T, float(np.log(MEL.floor))
+    def _frames_at(self, begin: int, end: int, gain: float) -> NDArray[np.float32]:
+        mel, floor = self.clips.mel[begin:end].T, float(np.log(MEL.floor))
         louder = np.where(mel > floor + _ROUNDING, np.maximum(mel + np.log(gain), floor), floor)
         return np.asarray(louder, np.float32)
 
@@ -265,7 +281,7 @@ class VocoderTask:
         """Return a crop to follow the pitch in."""
         end = begin + self._whole
         return {
-            "followed": self._frames_at(begin, gain),
+            "followed": self._frames_at(begin, end, gain),
             "followed_wanted": self.clips.octaves[begin:end],
             "followed_sure": self.clips.sure[begin:end].astype(np.float32),
         }
@@ -287,12 +303,12 @@ class VocoderTask:
         spread_out = torch.softmax(-0.5 * ((places[:, None] - wanted[:, None]) / _BLUR).square(), 1)
         return -((spread_out * likely).sum(1) * sure).sum() / sure.sum().clamp(min=1.0)
 
-    def _missed(self, made: Tensor, batch: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+    def _missed(self, made: Tensor, batch: Mapping[str, Tensor]) -> _Missed:
         """Return what is missed of spectra, octaves' levels and mel frames, and how far it leans."""
         hop = MEL.hop_samples
         begin, end = self._counted.start * hop, self._counted.stop * hop
         made, wanted = (one[:, begin:end] for one in (made, batch["sound"]))
-        return (
+        return _Missed(
             multi_resolution_loss(made, wanted, FFT_SIZES, _QUIETEST),
             octave_loss(made, wanted, _OCTAVE_SIZES),
             (self._mel(made) - self._mel(wanted)).abs().mean(),
@@ -339,7 +355,7 @@ def vocoder_hyper(recipe: Recipe) -> tuple[HifiganHyper, MelPitch]:
     if isinstance(plain.get("fit"), Mapping):
         told = {"convention": MEL.convention, "n_fft": MEL.n_fft, "floor": MEL.floor}
         edges = {"fmin_hz": MEL.fmin_hz, "fmax_hz": MEL.fmax_hz}
-        made["fit"] = {**frames, **told, **edges, **plain["fit"]}
+        made["fit"] = {**plain["fit"], **frames, **told, **edges}
     hyper = HifiganHyper.from_json(made)
     assert hyper.pitch is not None
     return hyper, hyper.pitch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 from synthhost.backends.torch_runner import TorchRunner
 from synthhost.checkpoints.layout import ReadModel
 from synthhost.checkpoints.model_folder import Origin
-from synthhost.checkpoints.package import Package, manifest_for
+from synthhost.checkpoints.package import Package, load_package, manifest_for, save_package
 from synthhost.core.draws import SeededDraws
 from synthhost.core.errors import ConfigError
 from synthhost.core.note_frames import PITCH_FROM_HZ, PITCH_HZ, measuring_frames
@@ -227,6 +228,22 @@ def test_shapes_are_read_back_as_written(kind: str) -> None:
     assert "notes" not in plain.as_json()
 
 
+def test_a_manifest_whose_frames_are_not_those_that_sound_is_fitted_to_is_refused(tmp_path: Path) -> None:
+    made = package("hifigan-fitted")
+    hyper, mel = made.manifest.hyper, made.manifest.mel_spec()
+    assert mel is not None
+    read = ReadModel("test", "hifigan", hyper, mel, made.tensors, RATE)
+    folder = save_package(read, Origin("fitted", "CC0", "test"), tmp_path / "fitted")
+    assert load_package(folder).manifest.mel_spec() == mel
+    path = folder / "manifest.yaml"
+    plain = path.read_text(encoding="utf-8")
+    for told, other in (("fmax_hz: 8000.0\n  log", "fmax_hz: 4000.0\n  log"), ("log: ln", "log: log10")):
+        assert plain.count(told) == 1
+        path.write_text(plain.replace(told, other), encoding="utf-8")
+        with pytest.raises(ConfigError, match="is not what the network's sound is fitted to"):
+            load_package(folder)
+
+
 def test_what_cannot_play_notes_is_refused() -> None:
     with pytest.raises(ConfigError, match="MelGAN notes: are played by causal networks"):
         MelganHyper.from_json({**SHAPES["melgan"], "causal": False})
@@ -243,6 +260,8 @@ def test_what_cannot_play_notes_is_refused() -> None:
         ({**FIT, "n_fft": 192}, "fit: n_fft: 192 samples over a hop of 24; it must be a power of two"),
         ({**FIT, "n_fft": 256}, "at most 7 hops long"),
         ({**FIT, "convention": "lmnt"}, "fit: convention: expected one of jik876"),
+        ({**FIT, "roundz": 9}, "fit: 'roundz' is not known. Did you mean 'rounds'"),
+        ({**FIT, "fmin_hz": 10.0, "fmax_hz": 11.5}, "fit: fmin_hz, fmax_hz: no bin of 128 samples"),
         ({**FIT, "bands": 8}, "HiFi-GAN fit: bands, hop_samples and sample_rate are"),
         (3, "HiFi-GAN fit: expected a mapping, got 3"),
     ):

@@ -395,6 +395,20 @@ def test_a_speaker_who_is_not_there_is_refused(models: Callable[[str], Model]) -
         models("ids, free").with_options(speaker=1)
 
 
+def test_a_constant_offset_is_taken_away_and_the_network_does_not_hear_it() -> None:
+    made = package("ids, free")
+    output = {**made.manifest.hyper["output"], "dc_pole": 0.95}
+    manifest = made.manifest.model_copy(update={"hyper": {**made.manifest.hyper, "output": output}})
+    even, leaning = Model(Package(manifest, made.tensors)), Model(made)
+    (*_, sound, ids), (*_, expected, same_ids) = (looped(one, 1.0) for one in (even, leaning))
+    np.testing.assert_array_equal(ids, same_ids)
+    last = before = 0.0
+    for place, value in enumerate(expected.ravel()):
+        last, before = value - before + 0.95 * last, value
+        assert sound.ravel()[place] == pytest.approx(last, abs=1e-5)
+    assert np.abs(sound - expected).max() > 0.01
+
+
 def test_loading_weights_again_changes_the_sound() -> None:
     kind, hyper = family("wavenet"), WavenetHyper.from_json(PLAIN)
     network = kind.build(hyper)

@@ -60,6 +60,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"output": {**OUTPUT, "distribution": "cauchy"}}, "softmax, logistics, normal"),
     ({"output": {**OUTPUT, "gain": 0}}, "gain: 0 lies outside"),
     ({"output": {**OUTPUT, "de_emphasis": 1.0}}, "de_emphasis: 1.0 lies outside"),
+    ({"output": {**OUTPUT, "dc_pole": 1.0}}, "dc_pole: 1.0 lies outside"),
     ({"output": {**OUTPUT, "start": 256}}, "256 is none of 256 ids"),
     ({"output": NORMAL}, "what hears ids must draw ids"),
     ({"output": NORMAL, "scalar_input": True}, "a mean and a scale, not 256 numbers"),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from synthhost.backends.plan import native_refusal
 from synthhost.backends.torch_runner import TorchRunner
 from synthhost.core.draws import SeededDraws
 from synthhost.core.seams import Runner
@@ -170,6 +171,30 @@ def test_native_is_torch_in_any_pieces(hop: int) -> None:
 
 
 @pytest.mark.skipif(bool(why_missing()), reason=f"native code: {why_missing()}")
+@pytest.mark.parametrize(("n_fft", "hop"), [(64, 10), (64, 16), (128, 62), (512, 128), (16, 14)])
+def test_native_is_torch_in_streams_of_a_few_frames_and_in_two_voices(n_fft: int, hop: int) -> None:
+    spec = MelSpec("jik876", RATE, n_fft, hop, n_fft, 6, 0.0, 8000.0, "ln", 1e-5)
+    block = sounding(fit(2, spec))
+    model = ModelSpec("t", "hifigan", RATE, hop, 6 + hop, look_ahead_samples(block), 0, None, "0" * 64)
+    native = import_module("synthhost.backends.native_runner").NativeRunner(model, block)
+    oracle = TorchRunner(model, block)
+    rng = np.random.default_rng(n_fft)
+    for frames in range(1, 9):
+        x = rng.standard_normal((2, 6 + hop, frames)).astype(np.float32)
+        x[:, :6] -= 4.0
+        made, wanted = (together(runner, x) for runner in (native, oracle))
+        assert made.shape == (2, frames * hop)
+        np.testing.assert_allclose(made, wanted, rtol=0.0, atol=BOUND * np.abs(wanted).max())
+        one_by_one = [played(native, x[voice : voice + 1], [1] * frames) for voice in range(2)]
+        assert np.array_equal(made, np.stack(one_by_one))
+
+
+def test_no_power_of_two_is_left_to_torch() -> None:
+    spec = MelSpec("jik876", RATE, 192, HOP, 192, BANDS, 0.0, 8000.0, "ln", 1e-5)
+    assert native_refusal(sounding(fit(1, spec))) == "a fit over 192 samples, no power of two,"
+
+
+@pytest.mark.skipif(bool(why_missing()), reason=f"native code: {why_missing()}")
 def test_a_copied_native_state_has_the_same_future() -> None:
     block = sounding(fit())
     model = ModelSpec("t", "hifigan", RATE, HOP, BANDS + HOP, look_ahead_samples(block), 0, None, "0" * 64)
@@ -183,6 +208,16 @@ def test_a_copied_native_state_has_the_same_future() -> None:
     ]
     assert np.array_equal(*rest)
     assert np.array_equal(rest[0], played(native, x, [FRAMES])[31 * HOP :])
+
+
+def together(runner: Runner, frames: np.ndarray) -> np.ndarray:
+    """Play `[voices, channels, frames]` whole; `[voices, samples]`."""
+    state = runner.new_state(2, SeededDraws((0, 1)))
+    out = np.empty((2, (frames.shape[2] + 4) * runner.spec.hop_samples), np.float32)
+    begun = runner.step(np.ascontiguousarray(frames), state, out)
+    sounds = [out[:, :begun].copy()]
+    ended = runner.flush(state, out)
+    return np.concatenate([*sounds, out[:, :ended]], 1)
 
 
 def played(runner: Runner, frames: np.ndarray, cuts: list[int], state: Any = None) -> np.ndarray:

@@ -18,6 +18,7 @@ from synthhost.core.note_frames import key_hz
 from synthhost.features.mel import mel_spectrogram
 from synthhost.library.shelves import load_model
 from synthhost.schema.recipe import Recipe
+from synthhost.streaming.mel_fit import MelFit
 from synthhost.train import spoken_and_played
 from synthhost.train.comparing import Likeness
 from synthhost.train.distances import FRAME_S
@@ -153,10 +154,15 @@ def test_what_is_learned_is_the_generator_and_what_is_measured_is_what_fits(tmp_
     found = task.evaluate()
     assert found["held_out_mel"] < 0.7 * found["held_out_unfitted_mel"]
     batch = {name: torch.from_numpy(np.asarray(one)) for name, one in task.draw(0).items()}
-    assert set(task.learn(batch, 0)) == {"spectrum", "octaves", "mel", "pitch"}
+    assert set(task.learn(batch, 0)) == {"spectrum", "octaves", "mel", "leaning", "pitch"}
+    learned, measured = task.network._sound[0], task.network.excited.graph
+    fits = [any(isinstance(part, MelFit) for part in graph.modules()) for graph in (learned, measured)]
+    assert fits == [False, True]
     folder = save_package(task.model(), Origin("small", "CC0-1.0", "made up"), tmp_path / "small")
     model = load_model(folder)
     assert 2 * MEL.hop_samples <= model.spec.look_ahead_samples < 3 * MEL.hop_samples
+    other = recipe(hyper={**HYPER, "fit": {"rounds": 2, "fmax_hz": 4000.0}})
+    assert vocoder_hyper(other)[0].fit == hyper.fit, "frames are the universal generator's"
     with pytest.raises(ConfigError, match="fit: rounds: 0 lies outside 1 to 64"):
         vocoder_hyper(recipe(hyper={**HYPER, "fit": {"rounds": 0}}))
 

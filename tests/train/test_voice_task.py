@@ -43,6 +43,7 @@ PLAIN: dict[str, Any] = {
         "skip_channels": 12,
         "head_channels": 12,
         "de_emphasis": 0.5,
+        "dc_pole": 0.99,
     },
     "material": {
         "timbres": [
@@ -106,6 +107,7 @@ def test_it_learns_is_kept_and_plays_notes(tmp_path: Path) -> None:
     notes = model.spec.notes
     assert notes is not None
     assert model.spec.bands == notes.bands
+    assert task.hyper.output.dc_pole == 0.99
     assert (notes.dimensions, notes.lowest, notes.highest, notes.voices) == (2, 57.0, 65.0, 1)
     sound = model.note(60.5, 0.8, held_s=0.1, timbre=task.points()[1], after_s=0.05)
     assert sound.shape == (75 * HOP,)

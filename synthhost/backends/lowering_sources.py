@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from synthhost.backends import plan_ops as ops
-from synthhost.backends.lowering import Lowering, lower, weights_of
+from synthhost.backends.lowering import Lowering, NotInPlanError, lower, weights_of
 from synthhost.backends.plan_ops import Value
 from synthhost.streaming.centroid import Centroid
 from synthhost.streaming.excitation import FixedLevels
@@ -65,6 +65,8 @@ def _(block: Unstack, x: Value, to: Lowering) -> Value:
 
 @lower.register
 def _(block: MelFit, x: Value, to: Lowering) -> Value:
+    if block.n_fft & (block.n_fft - 1):
+        raise NotInPlanError(f"a fit over {block.n_fft} samples, no power of two,")
     numbers = {"hop": block.hop, "floor": block.floor, "rounds": block.rounds}
     parts = {name: weights_of(getattr(block, name)) for name in ("bank", "between", "windows", "lacking")}
     return to.add(ops.MelFitOp, block.made_channels, x, **numbers, **parts)
