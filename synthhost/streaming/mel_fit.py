@@ -227,12 +227,15 @@ def _bounded(sound: Tensor) -> Tensor:
 
 
 def _between(bank: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how much of every band's gain a bin takes: a line from the middle of one band to the next."""
+    """Return how much of every band's gain a bin takes: a line from the middle of one band to the next.
+
+    The lowest bin takes none: a constant offset is in no band, and not wanted.
+    """
     bands, bins = bank.shape
     weights = bank.sum(1)
     middles = np.where(weights > 0.0, bank @ np.arange(bins) / np.maximum(weights, 1e-12), np.nan)
     told = np.flatnonzero(~np.isnan(middles))
     shares, places = np.zeros((bins, bands)), np.arange(bins)
     for band in told:
-        shares[:, band] = np.interp(places, middles[told], (told == band).astype(float))
+        shares[1:, band] = np.interp(places[1:], middles[told], (told == band).astype(float))
     return shares

@@ -79,6 +79,13 @@ def test_sound_that_fits_keeps_its_level_and_its_bands() -> None:
     assert missed(fitted, wanted) < 0.3 < 0.2 * missed(noise(2), wanted)
 
 
+def test_a_constant_offset_of_what_was_made_is_gone() -> None:
+    wanted = 0.3 * noise(1)
+    fitted = sounding(fit())(torch.from_numpy(rows_of(wanted, noise(2) + 0.1)))[0, 0].numpy()
+    inner = fitted[4 * HOP : -4 * HOP]
+    assert abs(inner.mean()) < 0.02 * inner.std()
+
+
 def test_the_pitch_is_that_of_the_sound_and_not_of_the_frames() -> None:
     place = np.arange(FRAMES * HOP) / RATE
     own = np.sin(2.0 * np.pi * 510.0 * place).astype(np.float32)
