@@ -68,5 +68,7 @@ def _(block: MelFit, x: Value, to: Lowering) -> Value:
     if block.n_fft & (block.n_fft - 1):
         raise NotInPlanError(f"a fit over {block.n_fft} samples, no power of two,")
     numbers = {"hop": block.hop, "floor": block.floor, "rounds": block.rounds}
-    parts = {name: weights_of(getattr(block, name)) for name in ("bank", "between", "windows", "lacking")}
+    parts = {
+        name: weights_of(getattr(block, name)) for name in ("bank", "between", "windows", "lacking", "fade")
+    }
     return to.add(ops.MelFitOp, block.made_channels, x, **numbers, **parts)

@@ -252,8 +252,8 @@ class _Emission:
 
     @_emit.register
     def _(self, op: ops.MelFitOp) -> None:
-        numbers = (op.hop, op.floor, op.rounds)
-        self.native.mel_fit(*self._one(op), *numbers, op.bank, op.between, op.windows, op.lacking)
+        numbers, bands = (op.hop, op.floor, op.rounds), (op.bank, op.between)
+        self.native.mel_fit(*self._one(op), *numbers, *bands, op.windows, op.lacking, op.fade)
 
     @_emit.register
     def _(self, op: ops.NoiseOp) -> None:

@@ -263,6 +263,7 @@ class MelFitOp(Op):
     between: Weights
     windows: Weights
     lacking: Weights
+    fade: Weights
 
 
 @dataclass(eq=False, slots=True)

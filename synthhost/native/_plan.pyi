@@ -181,6 +181,7 @@ class Plan:
         between: NDArray[np.float32],
         windows: NDArray[np.float32],
         lacking: NDArray[np.float32],
+        fade: NDArray[np.float32],
     ) -> None:
         """Bring sound near to mel frames, rows of both into rows of sound.
 
@@ -194,6 +195,7 @@ class Plan:
             between: `[n_fft / 2 + 1, bands]`.
             windows: `[reach + 1, n_fft]`, the last one whole.
             lacking: Of each in nats, `[reach + 1]`.
+            fade: Of what was mended, behind what has sounded, `[hop // 2]`.
         """
 
     def positions(

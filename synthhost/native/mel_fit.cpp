@@ -67,6 +67,7 @@ class MelFit : public SimpleNode {
         reach_(static_cast<Count>((before_ + static_cast<std::size_t>(hop_) - 1) / static_cast<std::size_t>(hop_))),
         windows_(std::move(shape.windows)),
         lacking_(std::move(shape.lacking)),
+        fade_(std::move(shape.fade)),
         bank_(runs(shape.bank, bands_)),
         between_(runs(shape.between, shape.bins)) {}
 
@@ -74,7 +75,8 @@ class MelFit : public SimpleNode {
   Count reads_from(std::size_t, Count done) const override { return done - reach_; }
   Count guard() const override { return 2 * reach_; }
   std::size_t scratch(const Plan&) const override {
-    return heard_floats() * 2 + size_ * kSignals + fft_.spectrum_floats() + (fft_.bins() + bands_) * kSignals;
+    const std::size_t sums = 2 * static_cast<std::size_t>(reach_ + 1) * hop();
+    return heard_floats() + sums + size_ * kSignals + fft_.spectrum_floats() + (fft_.bins() + bands_) * kSignals;
   }
 
   void run_one(const Plan& plan, const Work& work) const override {
@@ -135,8 +137,8 @@ class MelFit : public SimpleNode {
     const Count first = std::max<Count>(row - reach_, 0);
     const auto count = static_cast<std::size_t>(last - first);
     const std::size_t start = static_cast<std::size_t>(2 * reach_ - (row - first)) * hop() - before_;
-    float* overlap = heard + heard_floats();
-    float* signals = overlap + heard_floats();
+    float* sums = heard + heard_floats();
+    float* signals = sums + 2 * static_cast<std::size_t>(reach_ + 1) * hop();
     float* spectrum = signals + size_ * kSignals;
     float* magnitudes = spectrum + fft_.spectrum_floats();
     float* gains = magnitudes + fft_.bins() * kSignals;
@@ -168,15 +170,17 @@ class MelFit : public SimpleNode {
       }
     }
     fft_.inverse(spectrum, signals);
-    overlay(count, start, static_cast<std::size_t>(last - row) * hop(), signals, heard, overlap);
+    overlay(count, start, static_cast<std::size_t>(last - row) * hop(), signals, heard, sums);
   }
 
-  // Lays windows over each other, and what they make in the place of `known` samples.
+  // Lays windows over each other, and what they make in the place of `known` samples, faded in behind what has sounded;
+  // `sums` holds twice as many.
   void overlay(std::size_t count, std::size_t start, std::size_t known, const float* signals, float* heard,
-               float* overlap) const {
-    float* made = heard + settled();
-    std::fill_n(overlap, heard_floats(), 0.0f);
-    std::fill_n(made, known, 0.0f);
+               float* sums) const {
+    float* kept = heard + settled();
+    float* made = sums;
+    float* overlaps = made + known;
+    std::fill_n(made, 2 * known, 0.0f);
     for (std::size_t frame = 0; frame < count; ++frame) {
       const float* window = window_of(count, frame);
       const std::size_t begin = start + frame * hop();
@@ -184,10 +188,13 @@ class MelFit : public SimpleNode {
       const std::size_t until = std::min(size_, settled() + known - begin);
       for (std::size_t n = from; n < until; ++n) {
         made[begin + n - settled()] += signals[n * kSignals + frame] * window[n];
-        overlap[begin + n - settled()] += window[n] * window[n];
+        overlaps[begin + n - settled()] += window[n] * window[n];
       }
     }
-    for (std::size_t n = 0; n < known; ++n) made[n] = sample(made[n] / std::max(overlap[n], kLeastOverlap));
+    for (std::size_t n = 0; n < known; ++n) {
+      const float mended = sample(made[n] / std::max(overlaps[n], kLeastOverlap));
+      kept[n] = n < fade_.size() ? kept[n] + fade_[n] * (mended - kept[n]) : mended;
+    }
   }
 
   // Hops that are missing of what the window of a frame covers, or enough of them.
@@ -207,6 +214,7 @@ class MelFit : public SimpleNode {
   const Count reach_;
   const std::vector<float> windows_;  // [reach + 1, size]
   const std::vector<float> lacking_;
+  const std::vector<float> fade_;  // of what was mended, behind what has sounded
   const std::vector<Run> bank_, between_;
 };
 
@@ -228,6 +236,7 @@ std::unique_ptr<Node> make_mel_fit(const Plan& plan, int input, int output, MelF
   expect("the number of channels made", plan.stream(output).channels, (reach + 1) * hop);
   expect("the samples of all windows", shape.windows.size(), (reach + 1) * size);
   expect("the number of windows", shape.lacking.size(), reach + 1);
+  expect("the samples of the fade", shape.fade.size(), hop / 2);
   expect("the shares of all bins", shape.between.size(), shape.bins * bands);
   return std::make_unique<MelFit>(input, output, std::move(shape));
 }

@@ -211,12 +211,13 @@ NB_MODULE(_plan, module) {
       .def(
           "mel_fit",
           [](Plan& plan, int x, int y, Count hop, float floor, std::size_t rounds, const Weights2& bank,
-             const Weights2& between, const Weights2& windows, const Weights1& lacking) {
+             const Weights2& between, const Weights2& windows, const Weights1& lacking, const Weights1& fade) {
             MelFitShape shape{hop, floor, rounds, bank.shape(1), floats_of(bank), floats_of(between),
-                              floats_of(windows), values(lacking)};
+                              floats_of(windows), values(lacking), values(fade)};
             plan.add_node(make_mel_fit(plan, x, y, std::move(shape)));
           },
-          "input"_a, "output"_a, "hop"_a, "floor"_a, "rounds"_a, "bank"_a, "between"_a, "windows"_a, "lacking"_a)
+          "input"_a, "output"_a, "hop"_a, "floor"_a, "rounds"_a, "bank"_a, "between"_a, "windows"_a, "lacking"_a,
+          "fade"_a)
       .def("noise", [](Plan& plan, int pace, int y, std::size_t row) { plan.add_node(make_noise(pace, y, row)); })
       .def("floats_for", &Plan::floats_for, "output"_a, "frames"_a)
       .def("seal", &Plan::seal, "output"_a, "frames"_a)

@@ -95,13 +95,13 @@ std::unique_ptr<Node> make_stack(const Plan& plan, int input, int output, Count 
 std::unique_ptr<Node> make_unstack(const Plan& plan, int input, int output, Count hop);
 
 // How sound is brought near to mel frames: `bank` [bands, bins], `between` [bins, bands], `windows` [reach + 1, size]
-// of 2 * (bins - 1) samples, and what each is `lacking` in nats.
+// of 2 * (bins - 1) samples, what each is `lacking` in nats, and a `fade` of hop / 2 samples behind what has sounded.
 struct MelFitShape {
   Count hop = 0;
   float floor = 0.0f;
   std::size_t rounds = 0;
   std::size_t bins = 0;
-  std::vector<float> bank, between, windows, lacking;
+  std::vector<float> bank, between, windows, lacking, fade;
 };
 
 // Rows of a frame's bands and a hop of sound into rows of sound.

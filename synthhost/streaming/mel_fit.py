@@ -4,7 +4,8 @@ Of every frame's window the bands are measured and compared with the frame; ever
 by what its bands lack, and windows are laid over each other again, some rounds of it. That is iterative
 spectrogram inversion in real time (Zhu, Beauregard and Wyse 2007), only that phases come from a generator and
 magnitudes are mended rather than replaced: harmonics stay where they were. A hop sounds as soon as the last
-frame is there whose window reaches into it, and stays as it is.
+frame is there whose window reaches into it, and stays as it is; the next one fades over from what it seemed
+to be until then, so that hops meet without an edge.
 """
 
 from __future__ import annotations
@@ -57,12 +58,14 @@ class MelFit(Block[MelFitState]):
         reach: Hops that a window reaches beyond its own on either side; frames that are waited for.
         windows: By hops that are missing of what a window covers, `[reach + 1, n_fft]`; the last is whole.
         lacking: What is added to the levels of each for the energy that it lacks, in nats, `[reach + 1]`.
+        fade: How much of what was mended counts, from the first sample that has not sounded on, `[hop // 2]`.
         bank: `[bands, bins]`.
         between: Shares of every bin in the gains of the bands around it, `[bins, bands]`.
     """
 
     windows: Tensor
     lacking: Tensor
+    fade: Tensor
     bank: Tensor
     between: Tensor
 
@@ -93,6 +96,7 @@ class MelFit(Block[MelFitState]):
             self.register_buffer("windows", torch.from_numpy(windows).float(), persistent=False)
             lacking = 0.5 * np.log(energies[-1] / energies)
             self.register_buffer("lacking", torch.from_numpy(lacking).float(), persistent=False)
+            self.register_buffer("fade", torch.from_numpy(_rising(hop // 2)).float(), persistent=False)
             self.register_buffer("bank", torch.from_numpy(bank).float(), persistent=False)
             self.register_buffer("between", torch.from_numpy(_between(bank)).float(), persistent=False)
 
@@ -199,8 +203,11 @@ class MelFit(Block[MelFitState]):
             place = slice(start + frame * hop, start + frame * hop + size)
             total[:, place] += parts[:, frame]
             overlap[place] += window[frame].square()
-        made = (total / overlap.clamp(min=_LEAST_OVERLAP))[:, 2 * self.reach * hop : heard.shape[1]]
-        return torch.cat((heard[:, : 2 * self.reach * hop], _bounded(made)), 1)
+        settled, begun = 2 * self.reach * hop, 2 * self.reach * hop + self.fade.shape[0]
+        made = _bounded((total / overlap.clamp(min=_LEAST_OVERLAP))[:, settled : heard.shape[1]])
+        before_it = heard[:, settled:begun]
+        over = before_it + self.fade * (made[:, : begun - settled] - before_it)
+        return torch.cat((heard[:, :settled], over, made[:, begun - settled :]), 1)
 
 
 def fading_windows(n_fft: int, hop: int) -> NDArray[np.float64]:
@@ -212,13 +219,18 @@ def fading_windows(n_fft: int, hop: int) -> NDArray[np.float64]:
     whole = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(n_fft) / n_fft)
     before = (n_fft - hop) // 2
     reach = -(-before // hop)
-    fade = 0.5 + 0.5 * np.cos(np.pi * (np.arange(hop) + 0.5) / hop)
+    fade = _rising(hop)[::-1]
     windows = np.tile(whole, (reach + 1, 1))
     for missing in range(reach):
         there = before + (missing + 1) * hop
         windows[missing, there - hop : there] *= fade
         windows[missing, there:] = 0.0
     return windows
+
+
+def _rising(count: int) -> NDArray[np.float64]:
+    """Return how what fades in rises from 0 to 1, `[count]`."""
+    return np.asarray(0.5 - 0.5 * np.cos(np.pi * (np.arange(count) + 0.5) / max(count, 1)))
 
 
 def _bounded(sound: Tensor) -> Tensor:
