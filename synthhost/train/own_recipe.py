@@ -16,6 +16,8 @@ _SHORTER, _SLOWER = 10, 0.3  # of a whole training's steps, and of its rate
 _OF_NOTES = ("diffusion", "generator", "notes", "voice")  # tasks
 _BEGINS = "_from"  # of settings that say from which step on another one holds
 _FALLS = "_to"  # of settings that say to what another one falls
+_NOT_OWN = ("unplayed", "shares")  # settings that say what base material is for
+_ROUNDED = "bfloat16_steps"
 _READ_AT_HZ = 16000  # where only keys are wanted
 
 
@@ -23,7 +25,7 @@ def own_recipe(base: Recipe, model: Path, folder: Path) -> Recipe:
     """Return how a model goes on learning from a folder.
 
     Notes: every folder below is an instrument. Drums: every folder below, or the begin of a name, is a kind.
-    Textures: all of it is one.
+    Textures, and vocoders: all of it is one.
 
     Args:
         base: How the model was trained.
@@ -39,6 +41,8 @@ def own_recipe(base: Recipe, model: Path, folder: Path) -> Recipe:
     material: dict[str, Any]
     if base.task == "texture":
         material = {**base.material, "source": str(folder)}
+    elif base.task == "vocoder":
+        material = {"speech": {**base.material["speech"], "source": str(folder)}}
     elif base.task == "drums":
         played = [name for _, name in played_classes(base)]
         material = {**base.material, "folder": str(folder), "classes": played}
@@ -66,11 +70,14 @@ def own_recipe(base: Recipe, model: Path, folder: Path) -> Recipe:
 def _settings(base: Recipe) -> dict[str, Any]:
     """Return how a model learns on: all kinds are played, what began late has begun, what fell has fallen."""
     fallen = {key.removesuffix(_FALLS): value for key, value in base.settings.items() if key.endswith(_FALLS)}
-    return {
+    made = {
         key: 0 if key.endswith(_BEGINS) else fallen.get(key, value)
         for key, value in base.settings.items()
-        if key != "unplayed"
+        if key not in _NOT_OWN
     }
+    if _ROUNDED in made:
+        made[_ROUNDED] //= _SHORTER
+    return made
 
 
 def _timbres(folder: Path) -> list[dict[str, Any]]:

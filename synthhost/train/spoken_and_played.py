@@ -36,13 +36,13 @@ class VocoderMaterial:
     """Which sounds.
 
     Attributes:
-        speech: Recordings; None: none.
-        notes: Notes of a soundfont and a piano.
+        speech: Recordings, or a folder of any sounds; None: none.
+        notes: Notes of a soundfont and a piano; None: none.
         held_out: Names of instruments of which nothing is learned.
     """
 
     speech: RecordedMaterial | None
-    notes: NoteMaterial
+    notes: NoteMaterial | None
     held_out: tuple[str, ...]
 
     @classmethod
@@ -54,14 +54,15 @@ class VocoderMaterial:
         """
         notes, speech = plain.get("notes"), plain.get("speech")
         held_out = plain.get("held_out", [])
-        if not isinstance(notes, Mapping) or not isinstance(held_out, list):
-            raise ConfigError("material: needs notes, and perhaps speech and a list held_out.")
+        if not (isinstance(notes, Mapping) or isinstance(speech, Mapping)) or not isinstance(held_out, list):
+            raise ConfigError("material: needs notes, or speech, or both, and perhaps a list held_out.")
         made = cls(
             RecordedMaterial.from_json(speech) if isinstance(speech, Mapping) else None,
-            NoteMaterial.from_json(notes),
+            NoteMaterial.from_json(notes) if isinstance(notes, Mapping) else None,
             tuple(str(one) for one in held_out),
         )
-        unknown = set(made.held_out) - {one.name for one in made.notes.timbres}
+        timbres = () if made.notes is None else made.notes.timbres
+        unknown = set(made.held_out) - {one.name for one in timbres}
         if unknown:
             raise ConfigError(f"material: held_out: no instrument is named {', '.join(sorted(unknown))}.")
         return made
@@ -101,8 +102,10 @@ def clips(
         TrainingError: The pitch tracker is not installed, or there is nothing.
     """
     own = "" if material.speech is None else material.speech.source
-    stamps = [*material.notes.stamp(), *folder_stamp(own if Path(own).is_dir() else "")]
-    described = [_FORMAT, repr(material), repr(spec), material.notes.folder, *stamps]
+    described: list[object] = [_FORMAT, repr(material), repr(spec)]
+    if material.notes is not None:
+        described += [material.notes.folder, *material.notes.stamp()]
+    described += folder_stamp(own if Path(own).is_dir() else "")
     return kept(Clips, cache / "clips", described, lambda: _made(material, spec, cache, say))
 
 
@@ -143,10 +146,12 @@ def _sounds(
     """Yield kind, whether it is held out, sound, and pitch in Hz of every clip; 0 where nobody knows it."""
     if material.speech is not None:
         found = recordings(material.speech, sample_rate, cache, say)
-        size = int(_SPEECH_S * sample_rate)
         for held_out, sound in ((False, found.learned), (True, found.held_out)):
-            for first in range(0, sound.shape[0] - size + 1, size):
+            size = min(int(_SPEECH_S * sample_rate), sound.shape[0])
+            for first in range(0, sound.shape[0] - size + 1, max(size, 1)):
                 yield SPOKEN, held_out, sound[first : first + size], 0.0
+    if material.notes is None:
+        return
     timbre = -1
     for note in played(material.notes, sample_rate, cache):
         if note.timbre != timbre:

@@ -19,6 +19,7 @@ from synthhost.train.notes_material import NoteMaterial
 from synthhost.train.own_recipe import own_recipe
 from synthhost.train.own_sounds import folder_stamp, named_key, own_hits, own_notes, read_sound, sounds_in
 from synthhost.train.recordings import RecordedMaterial
+from synthhost.train.spoken_and_played import VocoderMaterial
 
 RATE = 16000
 MODELS = Path(__file__).resolve().parents[2] / "models"
@@ -193,6 +194,7 @@ def test_other_files_are_left_aside_and_a_stamp_tells_what_changed(instruments: 
         ("mist", "diffusion", NoteMaterial.from_json),
         ("drums", "drums", DrumMaterial.from_json),
         ("murmur", "texture", RecordedMaterial.from_json),
+        ("mirror", "vocoder", VocoderMaterial.from_json),
     ],
 )
 def test_every_shipped_model_can_go_on_learning_from_a_folder(
@@ -209,8 +211,10 @@ def test_every_shipped_model_can_go_on_learning_from_a_folder(
     assert again.learning_rate < base.learning_rate
     assert "CC0" not in again.licence
     material = reads(again.material)
-    assert getattr(material, "folder", "") == str(instruments) or material.source == str(instruments)
-    assert "unplayed" not in again.settings
+    told = material.speech if task == "vocoder" else material
+    assert str(instruments) in (getattr(told, "folder", ""), getattr(told, "source", ""))
+    assert not {"unplayed", "shares"} & set(again.settings)
+    assert again.settings.get("bfloat16_steps", 0) < again.steps, "the last steps are not rounded"
     assert not [key for key, value in again.settings.items() if key.endswith("_from") and value], (
         "all has begun"
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from synthhost.checkpoints.model_folder import Origin
@@ -23,7 +24,7 @@ from synthhost.train import spoken_and_played
 from synthhost.train.comparing import Likeness
 from synthhost.train.distances import FRAME_S
 from synthhost.train.notes_material import Note
-from synthhost.train.spoken_and_played import PIANO, PLAYED, VocoderMaterial, _followed, clips
+from synthhost.train.spoken_and_played import PIANO, PLAYED, SPOKEN, VocoderMaterial, _followed, clips
 from synthhost.train.vocoder_evaluation import _failures, held_out
 from synthhost.train.vocoder_task import MEL, VocoderTask, _leaning, vocoder_hyper
 
@@ -174,6 +175,22 @@ def test_what_leans_to_one_side_is_missed_by_its_share_of_the_level() -> None:
     assert float(_leaning(wanted - 0.5, wanted)) == pytest.approx(0.5, rel=0.05)
 
 
+def test_a_folder_of_any_sounds_is_enough_however_short(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    times = np.arange(2 * RATE) / RATE
+    for name, hertz in (("one", 200.0), ("two", 300.0), ("three", 250.0)):
+        sound = sum(np.sin(2.0 * np.pi * k * hertz * times) / k for k in range(1, 6))
+        soundfile.write(folder / f"{name}.wav", 0.2 * sound, RATE)
+    own = {"speech": {"source": str(folder), "held_out_every": 20, "longest_pause_s": 0.4}}
+    task = VocoderTask(recipe(material=own, settings={"crop_frames": 24}), "cpu", tmp_path / "cache")
+    assert task.clips.held_out.tolist() == [False, True]
+    assert task.clips.kind.tolist() == [SPOKEN, SPOKEN]
+    batch = {name: torch.from_numpy(np.asarray(one)) for name, one in task.draw(0).items()}
+    assert all(np.isfinite(loss) for loss in task.learn(batch, 0).values())
+    assert np.isfinite(task.evaluate()["held_out_mel"])
+
+
 def test_gates_compare_with_the_universal_generator() -> None:
     def like(log_mel: float, cents: float, comb_db: float) -> list[Likeness]:
         return [Likeness(log_mel, 5.0, cents, 0.9, comb_db, 0.0, 0.5, 0.0)] * 3
@@ -194,7 +211,7 @@ def test_what_cannot_learn_is_refused(tmp_path: Path) -> None:
         VocoderTask(recipe(settings=speech_only), "cpu", tmp_path)
     with pytest.raises(ConfigError, match="settings: KeyError: 'crop_frames'"):
         VocoderTask(recipe(settings={}), "cpu", tmp_path)
-    with pytest.raises(ConfigError, match="material: needs notes"):
+    with pytest.raises(ConfigError, match="material: needs notes, or speech"):
         VocoderMaterial.from_json({})
 
 
