@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -125,10 +125,16 @@ def _check_numbers(path: Path, manifest: Manifest, hyper: Hyper) -> None:
             f"takes {hyper.bands} bands and makes {hyper.hop_samples} samples. Import the model again."
         )
     meant = family(manifest.family).frames(hyper)
-    if meant is not None and manifest.mel_spec() != meant:
+    told = manifest.mel_spec()
+    if meant is not None and told != meant:
+        apart = [
+            f"{one.name} {getattr(told, one.name, None)} against {getattr(meant, one.name)}"
+            for one in fields(meant)
+            if getattr(told, one.name, None) != getattr(meant, one.name)
+        ]
         raise ConfigError(
-            f"{path}: mel: {manifest.mel_spec()} is not what the network's sound is fitted to, {meant}. Let "
-            "both say the same, as they did when the model was trained."
+            f"{path}: mel: is not what the network's sound is fitted to: {', '.join(apart)}. Let mel and "
+            "hyper.fit say the same, as they did when the model was trained."
         )
 
 

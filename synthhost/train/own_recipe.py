@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from synthhost.checkpoints.names import slug
@@ -18,6 +19,7 @@ _BEGINS = "_from"  # of settings that say from which step on another one holds
 _FALLS = "_to"  # of settings that say to what another one falls
 _NOT_OWN = ("unplayed", "shares")  # settings that say what base material is for
 _ROUNDED = "bfloat16_steps"
+_SPOKEN = MappingProxyType({"held_out_every": 20, "longest_pause_s": 0.4})  # where the base learned no speech
 _READ_AT_HZ = 16000  # where only keys are wanted
 
 
@@ -42,7 +44,8 @@ def own_recipe(base: Recipe, model: Path, folder: Path) -> Recipe:
     if base.task == "texture":
         material = {**base.material, "source": str(folder)}
     elif base.task == "vocoder":
-        material = {"speech": {**base.material["speech"], "source": str(folder)}}
+        spoken = base.material.get("speech", _SPOKEN)
+        material = {"speech": {**spoken, "source": str(folder)}}
     elif base.task == "drums":
         played = [name for _, name in played_classes(base)]
         material = {**base.material, "folder": str(folder), "classes": played}

@@ -196,7 +196,8 @@ class VocoderTask:
         rng, found, apart, unfitted = np.random.default_rng(self._recipe.seed), [], [], []
         for clip in rng.choice(self._held_out, _EVALUATED):
             first, last = self.clips.first_frame[clip : clip + 2]
-            crop = self._crop(int(rng.integers(first, last - self._whole + 1)), 1.0, self._waits)
+            begin = int(rng.integers(first, last - self._whole + 1))
+            crop = self._crop(begin, 1.0, min(self._waits, int(last) - begin - self._whole))
             batch = {name: torch.as_tensor(one)[None].to(self._device) for name, one in crop.items()}
             made = self.network.excited.graph(batch["mel"])[:, 0]
             if self._hyper.fit is not None:
@@ -262,9 +263,9 @@ class VocoderTask:
     def _crop(self, begin: int, gain: float, more: int = 0) -> dict[str, NDArray[np.float32]]:
         """Return a crop from a frame on, `gain` times as loud: its frames are what they would be then.
 
-        `more` frames follow it where there are any.
+        `more` frames of the same clip follow it.
         """
-        end, hop = min(begin + self._whole + more, self.clips.mel.shape[0]), MEL.hop_samples
+        end, hop = begin + self._whole + more, MEL.hop_samples
         return {
             "mel": self._frames_at(begin, end, gain),
             "wanted": self.clips.octaves[begin:end],

@@ -237,10 +237,13 @@ def test_a_manifest_whose_frames_are_not_those_that_sound_is_fitted_to_is_refuse
     assert load_package(folder).manifest.mel_spec() == mel
     path = folder / "manifest.yaml"
     plain = path.read_text(encoding="utf-8")
-    for told, other in (("fmax_hz: 8000.0\n  log", "fmax_hz: 4000.0\n  log"), ("log: ln", "log: log10")):
+    for told, other, said in (
+        ("fmax_hz: 8000.0\n  log", "fmax_hz: 4000.0\n  log", r"fmax_hz 4000\.0 against 8000\.0"),
+        ("log: ln", "log: log10", "log log10 against ln"),
+    ):
         assert plain.count(told) == 1
         path.write_text(plain.replace(told, other), encoding="utf-8")
-        with pytest.raises(ConfigError, match="is not what the network's sound is fitted to"):
+        with pytest.raises(ConfigError, match=f"is not what the network's sound is fitted to: {said}\\."):
             load_package(folder)
 
 

@@ -227,6 +227,15 @@ def test_every_shipped_model_can_go_on_learning_from_a_folder(
         assert timbres == [("bass", None, 27, 30), ("flute", None, 60, 62)]
 
 
+def test_a_vocoder_that_learned_no_speech_can_go_on_from_a_folder_too(instruments: Path) -> None:
+    base = Recipe.from_yaml((MODELS / "mirror" / "recipe.yaml").read_text(), "mirror")
+    notes_only = base.model_copy(update={"material": {"notes": base.material["notes"]}})
+    material = VocoderMaterial.from_json(own_recipe(notes_only, MODELS / "mirror", instruments).material)
+    assert material.speech is not None
+    assert material.speech.source == str(instruments)
+    assert material.notes is None
+
+
 def test_a_task_without_own_material_and_a_folder_without_notes_are_refused(tmp_path: Path) -> None:
     base = Recipe.from_yaml((MODELS / "notes" / "recipe.yaml").read_text(), "notes")
     with pytest.raises(ConfigError, match="nothing is learned from a folder for the task 'other'"):
