@@ -16,7 +16,7 @@ from synthhost.core.options import INT8, PRECISION, with_options, without_option
 from synthhost.core.seams import Runner
 from synthhost.host.chunking import CHUNKS, FULL, LESS, ROOM, Choice, choose_chunk, still_costs
 from synthhost.host.costs import CostBook
-from synthhost.host.duel import duel, takes_too_long
+from synthhost.host.duel import duel
 from synthhost.host.fitting import Room, fitted, most_tried, shares_steps
 from synthhost.host.measure import measure_apart
 from synthhost.host.plan import STRICT, Plan
@@ -158,15 +158,14 @@ class Admission:
         if _only_native(model):
             return model
         found = self.book.find_duel(spec.sha256, _options_of(reference), threads)
-        rival = None
         if found is None:
-            if self._playing() or takes_too_long(model.runner):
+            native = model
+            found = None if self._playing() else duel(native.runner, lambda: _by_torch(native).runner)
+            if found is None:
                 return model
-            rival = model.with_options(backend=TORCH)
-            found = duel(model.runner, rival.runner)
             self.book.keep_duel(spec.sha256, _options_of(reference), threads, found)
         if found.outcome.backend == TORCH:
-            model = rival or model.with_options(backend=TORCH)
+            model = _by_torch(model)
         model.computed = found.outcome
         return model
 
@@ -268,6 +267,10 @@ class Admission:
 def _only_native(model: Model) -> bool:
     """Whether a model is asked for in a way that torch cannot compute."""
     return int(model.options[THREADS.name]) > 1 or model.options.get(PRECISION) == INT8
+
+
+def _by_torch(model: Model) -> Model:
+    return model.with_options(backend=TORCH)
 
 
 def _on_threads(model: Model, threads: int) -> Model:

@@ -16,14 +16,20 @@ SUPERVISOR = "SYNTHHOST_SUPERVISOR"
 """The environment variable that tells a process who watches over it."""
 
 ENGINE = "synthhost.host.engine_process"
+SINK = "synthhost.host.sink_process"
 _BEGINNING = "synthhost.host.beginning"
 
 
 class Waiting:
-    """A process that waits for its run folder on its standard input, and ends where none comes."""
+    """A process that waits for its run folder on its standard input, and ends where none comes.
 
-    def __init__(self, module: str) -> None:
-        self._process = started(module, os.cpu_count() or 1, None, None)
+    Args:
+        module: What it runs.
+        threads: Of its libraries at most; None: as many as there are cores.
+    """
+
+    def __init__(self, module: str, threads: int | None = None) -> None:
+        self._process = started(module, threads or os.cpu_count() or 1, None, None)
         self._told = False
 
     def told(self, run_folder: Path) -> subprocess.Popen[bytes]:

@@ -70,6 +70,10 @@ class Child:
     failures: int = 0  # deaths since it last ran well
     quiet: bool = False  # as it was last started
 
+    def start_ahead(self) -> None:
+        """Let it import already; `start` tells it its run."""
+        self.waiting = Waiting(self.module, self.threads)
+
     def start(self, *, quiet: bool = False) -> None:
         """Start it, out of reach of the terminal's Ctrl-C; what it says is kept from there when `quiet`.
 
@@ -124,6 +128,8 @@ class Child:
 
     def end(self, patience_s: float, *, ask: bool = False) -> None:
         """Wait for it to end, then ask, then insist; `ask` begins with asking."""
+        if self.waiting is not None:
+            self.waiting.dismiss()
         if self.process is None:
             return
         for number in (signal.SIGTERM, signal.SIGKILL) if ask else (0, signal.SIGTERM, signal.SIGKILL):

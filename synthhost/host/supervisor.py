@@ -12,7 +12,7 @@ from typing import Any
 
 from synthhost.core.board import StatusPage
 from synthhost.core.errors import ProcessError
-from synthhost.host.ahead import ENGINE, Waiting
+from synthhost.host.ahead import ENGINE, SINK, Waiting
 from synthhost.host.plan import Plan
 from synthhost.host.processes import ENGINE_PATIENCE_S, Child, Pulse
 from synthhost.host.shared import Shared, new_run_folder
@@ -61,7 +61,7 @@ class Supervisor:
         folder, threads = self.run_folder, plan.threads
         self.engine = Child("engine", ENGINE, folder, threads, engine)
         self.control = Child("control", "synthhost.host.control_process", folder, 1)
-        self.sink = Child("sink", "synthhost.host.sink_process", folder, 1)
+        self.sink = Child("sink", SINK, folder, 1)
         self._control_pulse = Pulse()
         self._engine_pulse = Pulse()
         self._engine_hangs = False
@@ -83,6 +83,7 @@ class Supervisor:
             signal.signal(number, self.on_signal)
         self.control.start()
         self.engine.start()
+        self.sink.start_ahead()
         status = self.shared.status
         self._await(lambda: status["control_ready"] == 1)
         self._await(lambda: status["engine_ready"] >= 1)

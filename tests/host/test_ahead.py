@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from synthhost.cli import app
-from synthhost.host.ahead import ENGINE, Waiting
+from synthhost.host.ahead import ENGINE, SINK, Waiting
 from synthhost.host.processes import Child
 
 
@@ -28,6 +28,17 @@ def test_a_process_that_waits_is_told_its_run_and_is_not_dismissed_any_more(tmp_
     assert child.process is waiting._process
     assert child.waiting is None
     assert child.process.wait(60) not in (0, -9), "it looked for a plan in an empty folder"
+
+
+def test_a_child_that_was_started_ahead_ends_with_its_run_though_never_told_one(
+    tmp_path: Path,
+) -> None:
+    child = Child("sink", SINK, tmp_path, 1)
+    child.start_ahead()
+    assert child.waiting is not None
+    assert child.exit_code is None
+    child.end(1.0)
+    assert child.waiting._process.returncode == -9
 
 
 def test_a_process_without_a_run_ends_when_it_is_dismissed() -> None:

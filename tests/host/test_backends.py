@@ -194,7 +194,6 @@ def timed(studio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plans: 
     monkeypatch.setattr(admission, "home", lambda: tmp_path)
     coming: list[Duel] = []
     monkeypatch.setattr(admission, "duel", lambda *_: coming.pop(0))
-    monkeypatch.setattr(admission, "takes_too_long", lambda _: False)
     quick = Choice(2, StepCost(2, 0.001, 0.002, 0.02), keeps_up=True)
     monkeypatch.setattr(admission, "fitted", lambda model, _: (model, quick))
     return coming
