@@ -97,7 +97,7 @@ def load_package(folder: Path, allowed: Allowed = nothing) -> Package:
         tensors = _read_weights(folder / WEIGHTS_NAME, manifest)
         check_tensors(str(folder / WEIGHTS_NAME), tensors, kind.tensor_names(hyper))
     certificate = read_certificate(folder)
-    stale = certificate is not None and certificate.sha256 != manifest.sha256
+    stale = certificate is not None and certificate.sha256 != manifest.sound_sha256
     return Package(manifest, tensors, None if stale else certificate, program)
 
 

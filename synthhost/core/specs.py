@@ -41,7 +41,7 @@ class ModelSpec:
     look_ahead_samples: int  # at the model's rate; derived by walking the network
     receptive_frames: int  # frames that one output sample can depend on
     mel: MelSpec | None  # what its frames mean; None for latent vectors and for what runs by itself
-    sha256: str  # of the weights file
+    sha256: str  # of what makes its sound: the weights, and the numbers the network is built from
     burst_samples: int = 0  # what a step may give beyond its frames' samples while a stream starts
     clip_frames: int = 0  # a stream is a clip of so many frames; 0: it goes on for ever
     prior: Prior = "normal"  # what latent vectors are drawn from

@@ -55,7 +55,7 @@ class Emphasis:
             return None
         if not isinstance(own, Mapping):
             raise ConfigError(f"{title} emphasis: must hold a coefficient and a gain, not {own!r}.")
-        read = HyperReader(f"{title} emphasis:", own)
+        read = HyperReader(f"{title} emphasis:", own, cls.__dataclass_fields__)
         return cls(read.real("coefficient", 0.0, 0.98), read.real("gain", 1e-3, 1e3))
 
     def lifted(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NoReturn
 
-from synthhost.core.errors import ConfigError
+from synthhost.core.errors import ConfigError, suggestion
 
 
 class HyperReader:
-    """The plain hyper-parameters of one network.
+    """The plain hyper-parameters of one network, or of a part of one.
 
     Args:
-        title: What the network is called in messages.
-        plain: As in a manifest; other keys are left alone.
+        title: What it is called in messages.
+        plain: As in a manifest.
+        known: All keys of a part, so that any other is refused; None: others are left alone.
 
     Raises:
         ConfigError: From every method, with the network, the key and what it must be.
     """
 
-    def __init__(self, title: str, plain: Mapping[str, Any]) -> None:
+    def __init__(self, title: str, plain: Mapping[str, Any], known: Collection[str] | None = None) -> None:
         self._title = title
         self._plain = plain
+        unknown = [] if known is None else sorted(str(key) for key in plain if key not in known)
+        if known is not None and unknown:
+            raise ConfigError(f"{title} {unknown[0][:64]!r} is not known.{suggestion(unknown[0], known)}")
 
     def whole(self, key: str, low: int, high: int, default: int | None = None) -> int:
         """Return a whole number in `low..high`."""

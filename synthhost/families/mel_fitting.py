@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from synthhost.core.errors import ConfigError, suggestion
+from synthhost.core.errors import ConfigError
 from synthhost.core.mel_conventions import MEL_CONVENTIONS
 from synthhost.core.specs import MelSpec
 from synthhost.families.hyper_reader import HyperReader
@@ -68,17 +68,13 @@ class MelFitting:
             ConfigError: One is missing, of the wrong type or out of range, or not known, the window is too
                 long, or the bands are too narrow to hold a bin.
         """
-        unknown = sorted(set(plain) - set(cls.__dataclass_fields__))
-        if unknown:
-            near = suggestion(unknown[0], cls.__dataclass_fields__)
-            raise ConfigError(f"fit: {unknown[0][:64]!r} is not known.{near}")
-        read = HyperReader("fit:", plain)
+        read = HyperReader("fit:", plain, cls.__dataclass_fields__)
         rate, hop = read.whole("sample_rate", 8000, 192_000), read.whole("hop_samples", 1, 8192)
         n_fft, lowest = read.whole("n_fft", 16, 16384), read.real("fmin_hz", 0.0, rate / 4)
         if n_fft & (n_fft - 1) or not hop < n_fft <= (2 * MOST_REACH + 1) * hop or (n_fft - hop) % 2:
             raise ConfigError(
-                f"fit: n_fft: {n_fft} samples over a hop of {hop}; it must be a power of two above the hop, "
-                f"by an even number, and at most {2 * MOST_REACH + 1} hops long."
+                f"fit: n_fft: {n_fft} samples over a hop of {hop}; it must be a power of two above the hop "
+                f"(by an even number of samples) and at most {2 * MOST_REACH + 1} hops long."
             )
         made = cls(
             convention=read.word("convention", _FITTING, _FITTING[0]),

@@ -79,9 +79,9 @@ class MelPitch:
         """Read a manifest's values.
 
         Raises:
-            ConfigError: One is missing, of the wrong type or out of range.
+            ConfigError: One is missing, of the wrong type or out of range, or not known.
         """
-        read = HyperReader("pitch:", plain)
+        read = HyperReader("pitch:", plain, cls.__dataclass_fields__)
         rate = read.whole("sample_rate", 8000, 192_000)
         lowest = read.real("lowest_hz", 1.0, rate / 4)
         return cls(

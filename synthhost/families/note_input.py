@@ -92,9 +92,9 @@ class NoteInput:
         """Read a manifest's values.
 
         Raises:
-            ConfigError: One is missing, of the wrong type or out of range.
+            ConfigError: One is missing, of the wrong type or out of range, or not known.
         """
-        read = HyperReader("notes:", plain)
+        read = HyperReader("notes:", plain, cls.__dataclass_fields__)
         lowest = read.real("lowest", 0.0, 127.0)
         return cls(
             sample_rate=read.whole("sample_rate", 8000, 192_000),

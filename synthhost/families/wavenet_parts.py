@@ -98,7 +98,7 @@ class Conditioning:
         Raises:
             ConfigError: A key is missing or its value cannot be used.
         """
-        read = HyperReader("WaveNet conditioning:", plain)
+        read = HyperReader("WaveNet conditioning:", plain, cls.__dataclass_fields__)
         return cls(
             kind=read.word("kind", _KINDS, "none"),
             channels=read.whole("channels", 0, _MAX_CHANNELS),
@@ -152,7 +152,7 @@ class Output:
         Raises:
             ConfigError: A key is missing or its value cannot be used.
         """
-        read = HyperReader("WaveNet output:", plain)
+        read = HyperReader("WaveNet output:", plain, cls.__dataclass_fields__)
         return cls(
             distribution=read.word("distribution", _DISTRIBUTIONS, "softmax"),
             levels=read.real("levels", 1, _MAX_LEVELS),

@@ -36,7 +36,7 @@ class Admission:
 
     Attributes:
         choices: What was chosen, by the model's reference.
-        hashes: The sha256 of the weights it was chosen for, by the same.
+        hashes: The sha256 of the model it was chosen for, by the same.
         notes: Sentences for the person who plays.
         stalls: What was seen of the machine standing still while models were measured.
         book: What is remembered from one run to the next.

@@ -136,15 +136,15 @@ def _surprise(journal: Journal, failure: Failed) -> str:
 
 
 def _check_models(renderer: Renderer, journal: Journal) -> None:
-    """Refuse other weights than the session began with; those of later models are checked as they join."""
+    """Refuse other models than the session began with; those of later presets are checked as they join."""
     known = journal.header.get("models")
     for track in renderer.tracks:
         reference, now = track.playing.model_reference, track.playing.voice.runner.spec.sha256
         then = known.get(reference, now) if isinstance(known, dict) else now
         if then != now:
             raise RecordingError(
-                f"{reference}: the model's weights have changed since the session (sha256 {now[:12]}…, then "
-                f"{str(then)[:12]}…). Put the model back to hear the same again."
+                f"{reference}: the model's weights, or numbers in its manifest, have changed since the session "
+                f"(sha256 {now[:12]}…, then {str(then)[:12]}…). Put the model back to hear the same again."
             )
 
 

@@ -380,7 +380,7 @@ def _spec_of(manifest: Manifest, playable: Playable | Script) -> ModelSpec:
         look_ahead_samples=ahead,
         receptive_frames=receptive,
         mel=manifest.mel_spec(),
-        sha256=manifest.sha256,
+        sha256=manifest.sound_sha256,
         burst_samples=burst,
         clip_frames=kind.clip_frames(hyper),
         prior=kind.prior(hyper),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from hashlib import sha256
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -46,7 +48,7 @@ class Manifest(Document):
     mel: MelEntry | None = None  # none: the model takes latent vectors, or nothing
     licence: Line
     source: Text
-    sha256: Sha256
+    sha256: Sha256  # of the weights file, or of the program
 
     @model_validator(mode="after")
     def _check_mel(self) -> Self:
@@ -63,6 +65,14 @@ class Manifest(Document):
                 f"half the sample rate, not {mel.fmax_hz:g}."
             )
         return self
+
+    @property
+    def sound_sha256(self) -> str:
+        """Return the sha256 of what makes the model's sound: its weights and the numbers it is built from."""
+        numbers = self.model_dump(
+            mode="json", include={"family", "hyper", "sample_rate", "hop_samples", "mel", "sha256"}
+        )
+        return sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()
 
     def mel_spec(self) -> MelSpec | None:
         """Return the mel convention with the model's rate and hop filled in, if the model takes mels."""
@@ -102,7 +112,7 @@ class Certificate(Document):
 
     synthhost: str
     model: Slug
-    sha256: Sha256
+    sha256: Sha256  # `Manifest.sound_sha256`
     measured_by: Line  # synthhost's version
     machine: Line
     torch: Line

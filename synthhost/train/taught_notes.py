@@ -21,12 +21,12 @@ from synthhost.train.timbres import TIMBRES_NAME, timbres_in
 
 
 def teacher_stamp(name: str) -> list[str]:
-    """Return what changes with a teacher: its weights' hash; nothing without one.
+    """Return what changes with a teacher, the hash of what makes its sound; nothing without one.
 
     Raises:
         ModelNotFoundError: It is not there.
     """
-    return [read_manifest(find_model(name)).sha256] if name else []
+    return [read_manifest(find_model(name)).sound_sha256] if name else []
 
 
 class Teacher:

@@ -100,14 +100,14 @@ def test_every_form_sounds_as_it_was_trained(
     kind = family(model.family)
     network = kind.build(kind.hyper_from_json(model.hyper))
     kind.load_weights(network, model.tensors)
-    z = torch.randn(1, LATENT)
+    z = torch.randn(1, LATENT, dtype=torch.float64)  # so that no processor's rounding counts
     with torch.inference_mode():
-        heard = network(z[:, :, None].expand(-1, -1, 16))[:, 0]
-        trained = as_trained(state, window, z)
+        heard = network.double()(z[:, :, None].expand(-1, -1, 16))[:, 0]
+        trained = as_trained({name: tensor.double() for name, tensor in state.items()}, window, z)
     assert heard.shape == (1, window)
     extra = 2 if window == 32768 and not repeats else 0  # which the published network has and is left out
     assert trained.shape[1] == window + extra
-    assert (heard - trained[:, :window]).abs().max() <= 2e-5
+    assert (heard - trained[:, :window]).abs().max() <= 5e-6  # merged weights are float32
     assert heard.std() > 0.01
     assert (model.sample_rate, model.hyper["prior"], model.mel) == (22050, "normal", None)
 

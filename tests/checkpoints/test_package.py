@@ -13,7 +13,13 @@ from safetensors.torch import load_file, save_file
 from synthhost.checkpoints import package as packaging
 from synthhost.checkpoints.layout import ReadModel
 from synthhost.checkpoints.model_folder import Origin, is_package
-from synthhost.checkpoints.package import load_package, read_certificate, save_certificate, save_package
+from synthhost.checkpoints.package import (
+    load_package,
+    read_certificate,
+    read_manifest,
+    save_certificate,
+    save_package,
+)
 from synthhost.checkpoints.reading import file_sha256
 from synthhost.core.errors import CheckpointError, ConfigError
 from synthhost.core.specs import MelSpec
@@ -138,9 +144,11 @@ def test_a_wider_network_than_the_weights_is_not_built(folder: Path) -> None:
         load_package(folder)
 
 
-def test_a_certificate_of_other_weights_does_not_count(folder: Path) -> None:
-    save_certificate(certificate(file_sha256(folder / "weights.safetensors")), folder)
+def test_a_certificate_of_other_weights_or_numbers_does_not_count(folder: Path) -> None:
+    save_certificate(certificate(read_manifest(folder).sound_sha256), folder)
     assert load_package(folder).certificate is not None
+    edit(folder, "sample_rate: 8000", "sample_rate: 16000")
+    assert load_package(folder).certificate is None
     save_certificate(certificate("0" * 64), folder)
     assert read_certificate(folder) is not None
     assert load_package(folder).certificate is None

@@ -198,7 +198,7 @@ def test_journals_that_cannot_be_rendered_are_refused(
     journal = (playing.take / "journal.jsonl").read_text()
     tone = str(stage.presets / "tone.wav")
     assert tone in journal
-    weights = next(iter(json.loads(journal.splitlines()[0])["models"].values()))
+    sound = next(iter(json.loads(journal.splitlines()[0])["models"].values()))
     other = tmp_path / "other.wav"
     shutil.copy(tone, other)
     with other.open("ab") as file:
@@ -207,7 +207,7 @@ def test_journals_that_cannot_be_rendered_are_refused(
         (str(other), tone, "the sound has changed"),
         (str(tmp_path / "lost.wav"), tone, "lost.wav"),
         ("small-z", "small-a", "no model is named 'small-z'"),
-        ("0" * 64, weights, "weights have changed"),
+        ("0" * 64, sound, "weights, or numbers in its manifest, have changed"),
     ):
         written = tmp_path / "written.jsonl"
         written.write_text(journal.replace(right, wrong))

@@ -64,6 +64,25 @@ def test_the_mel_convention_comes_back_with_rate_and_hop() -> None:
     assert mel_entry(spec).model_dump() == MEL
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"sha256": "1" * 64},
+        {"hyper": {"resblock": "2"}},
+        {"sample_rate": 24000},
+        {"family": "melgan"},
+        {"mel": {**MEL, "floor": 1e-4}},
+    ],
+)
+def test_what_changes_the_sound_changes_its_hash_and_what_is_told_of_it_does_not(
+    changed: dict[str, Any],
+) -> None:
+    model = Manifest.from_json(MODEL, "model")
+    assert Manifest.from_json({**MODEL, **changed}, "model").sound_sha256 != model.sound_sha256
+    told = {"name": "other", "about": "Told anew.", "licence": "CC0", "source": "elsewhere"}
+    assert Manifest.from_json({**MODEL, **told}, "model").sound_sha256 == model.sound_sha256
+
+
 @pytest.mark.parametrize("name", MEL_CONVENTIONS)
 def test_every_convention_is_stored_with_its_numbers(name: str) -> None:
     spec = MEL_CONVENTIONS[name].published
