@@ -143,8 +143,9 @@ def _check_models(renderer: Renderer, journal: Journal) -> None:
         then = known.get(reference, now) if isinstance(known, dict) else now
         if then != now:
             raise RecordingError(
-                f"{reference}: the model's weights, or numbers in its manifest, have changed since the session "
-                f"(sha256 {now[:12]}…, then {str(then)[:12]}…). Put the model back to hear the same again."
+                f"{reference}: the model's weights, or numbers in its manifest, have changed since the "
+                f"session (sha256 {now[:12]}…, then {str(then)[:12]}…). Put the model back to hear the same "
+                "again."
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -145,9 +146,14 @@ def timbre_points(count: int, dimensions: int) -> nn.Embedding:
 def note_input(hyper: Mapping[str, object], material: NoteMaterial) -> NoteInput:
     """Return what a recipe's network makes of notes, its range being that of the material.
 
+    Args:
+        hyper: Of the whole network.
+        material: It.
+
     Raises:
         ConfigError: Something of it is missing or cannot be built.
     """
     lowest = float(min(one.lowest for one in material.timbres))
     highest = float(max(one.highest for one in material.timbres))
-    return NoteInput.from_json({**hyper, "lowest": lowest, "highest": highest})
+    own = {one.name: hyper[one.name] for one in fields(NoteInput) if one.name in hyper}
+    return NoteInput.from_json({**own, "lowest": lowest, "highest": highest})
