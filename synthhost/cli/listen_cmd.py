@@ -15,7 +15,7 @@ from rich.table import Table
 
 from synthhost.checkpoints.package import read_manifest
 from synthhost.core.arrays import Audio
-from synthhost.core.errors import ConfigError, RecordingError
+from synthhost.core.errors import ConfigError, RecordingError, TrainingError
 from synthhost.families.registry import family
 from synthhost.library.finding import find_model
 from synthhost.schema.preset_library import PresetLibrary
@@ -43,8 +43,9 @@ def command(
     if picture is not None and picture.exists():
         raise RecordingError(f"{picture}: is already there. Nothing is overwritten: name a new file.")
     rates = _frame_rates(set_) if set_ else {}
-    tracker, found, drawn = PitchTracker(), dict[str, Heard](), dict[str, tuple[Audio, int]]()
-    with Console(stderr=True).status("") as status:
+    errors = Console(stderr=True, soft_wrap=True, markup=False)
+    tracker, found, drawn = _tracker(errors), dict[str, Heard](), dict[str, tuple[Audio, int]]()
+    with errors.status("") as status:
         for name, path in _files(sounds).items():
             status.update(path.name)
             sound, rate = read_sound(path)
@@ -61,6 +62,15 @@ def command(
         return
     console = Console()
     Console(width=max(console.width, _COLUMNS)).print(_table(found))
+
+
+def _tracker(errors: Console) -> PitchTracker | None:
+    """Return what follows pitch; where it is not installed, say so, and leave pitch out."""
+    try:
+        return PitchTracker()
+    except TrainingError as error:
+        errors.print(f"Pitch is left out: {error}")
+        return None
 
 
 def _check_length(drawn: dict[str, tuple[Audio, int]]) -> None:
@@ -132,7 +142,7 @@ def _table(found: dict[str, Heard]) -> Table:
             f"{heard.sounding:.0%}",
             f"{heard.silence_s:.2f}",
             str(heard.clicks),
-            f"{heard.pitched:.0%}",
+            "-" if math.isnan(heard.pitched) else f"{heard.pitched:.0%}",
             cents.lstrip("+"),
             comb,
         )

@@ -35,12 +35,14 @@ def send(
     port: Port = 9000,
     wait_ms: Annotated[float, typer.Option(min=0, help="How long to wait for answers.")] = 300.0,
 ) -> None:
-    """Send one message and print what comes back."""
-    console = Console()
+    """Send one message and print what comes back; exit code 1 where that is an /error."""
+    console, refused = Console(), False
     with _client(host, port) as client:
         _send(client, address, [argument(word) for word in arguments or ()])
         for message in _answers(client, wait_ms / 1000.0):
             console.print(shown(message))
+            refused = refused or message.address == "/error"
+    raise typer.Exit(int(refused))
 
 
 @app.command()

@@ -47,6 +47,7 @@ STATUS_NAMES = (
     "rejected",
 )
 _HELP = (
+    "/help prefix: what the addresses below it are for",
     "/list [prefix]: every address with its types, unit and range",
     "/q/ADDRESS: the present value, also for patterns such as /q/track/*/gain",
     "/subscribe port prefix rate_hz ttl_s: changed values and meters (port 0: the one that asks)",
@@ -137,9 +138,11 @@ class Answers:
             yield _listed(each)
         yield reply("/list/done", len(found))
 
-    def help(self) -> Iterator[bytes]:
-        """Yield lines for a person."""
-        for line in _HELP:
+    def help(self, prefix: str) -> Iterator[bytes]:
+        """Yield `/help/reply line` for a person: on every address below a prefix; without one a few."""
+        endpoints = self._table.endpoints.values()
+        lines = [_told(each) for each in endpoints if below(each.address, prefix)] if prefix else _HELP
+        for line in lines or [f"there is no address below {prefix}: /list tells them all"]:
             yield reply("/help/reply", line)
 
 
@@ -153,6 +156,13 @@ def _cost_of(track: Mapping[str, Any], models: Mapping[str, Any]) -> Iterator[st
             yield from (shown, float(cost[name]))
     yield from ("rung", int(track.get("rung", 0)), "rungs", len(track.get("ladder", ())))
     yield from ("rung_reason", str(track.get("rung_reason", "")))
+
+
+def _told(each: Endpoint) -> str:
+    """Return what an address takes and does, in words."""
+    span = f"{each.minimum:g} to {each.maximum:g} {each.unit}".rstrip()
+    taken = f"{each.address} {each.types}".rstrip()
+    return f"{taken} ({span}): {each.about}" if each.minimum < each.maximum else f"{taken}: {each.about}"
 
 
 def _listed(each: Endpoint) -> bytes:

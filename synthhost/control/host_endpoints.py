@@ -88,7 +88,7 @@ def question_endpoints() -> Iterator[Endpoint]:
     )
     yield _plain("/latency", "answers /latency/reply for each track", LatencyRequest())
     yield Endpoint("/heartbeat", "answers /heartbeat", "", _heartbeat)
-    yield _plain("/help", "answers /help/reply with a few lines", Help())
+    yield Endpoint("/help", "answers /help/reply with lines on the whole, or on a prefix", "[s]", _help)
     yield Endpoint("/list", "answers with every address below a prefix", "[s]", _list)
     yield Endpoint("/subscribe", "send values and meters: port prefix rate_hz ttl_s", "[isff]", _subscribe)
     yield Endpoint("/unsubscribe", "stop a subscription: port prefix", "[is]", _unsubscribe)
@@ -100,6 +100,11 @@ def _plain(address: str, about: str, request: Request) -> Endpoint:
 
 def _heartbeat(call: Call) -> list[Action]:
     return [] if call.args else [Heartbeat()]  # with an argument it is another host's answer
+
+
+def _help(call: Call) -> list[Action]:
+    count(call.args, 0, 1, "nothing or a prefix")
+    return [Help(_prefix(call, 0) if call.args else "")]
 
 
 def _list(call: Call) -> list[Action]:

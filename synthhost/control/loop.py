@@ -163,8 +163,8 @@ class ControlLoop:
             case ListAddresses(prefix):
                 for packet in answers.listing(prefix):
                     path.send(packet)
-            case Help():
-                for packet in answers.help():
+            case Help(prefix):
+                for packet in answers.help(prefix):
                     path.send(packet)
             case Heartbeat():
                 path.send(reply("/heartbeat", self._subscriptions.beats))

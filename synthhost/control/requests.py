@@ -55,7 +55,9 @@ class ListAddresses:
 
 @dataclass(frozen=True, slots=True)
 class Help:
-    """Answer with a few lines for a person."""
+    """Answer with lines for a person: what every address below a prefix is for, or a few on the whole."""
+
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)

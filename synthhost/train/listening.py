@@ -37,8 +37,9 @@ class Heard:
         sounding: Share of time in which it is louder than -70 dB.
         silence_s: The longest time in which it is not.
         clicks: Jumps from one sample to the next that stand out of the sound around them on both sides.
-        pitched: Share of the sounding time with a clear pitch.
-        cents: How far that is from the nearest key of equal temperament, at the median; NaN: it has none.
+        pitched: Share of the sounding time with a clear pitch; NaN: nobody followed it.
+        cents: How far that is from the nearest key of equal temperament, at the median; NaN: it has none, or
+            nobody followed it.
         comb_db: Energy at multiples of its model's frame rate above that between them, at the median over
             sounding seconds; NaN where the rate is not known.
     """
@@ -73,22 +74,19 @@ def read_sound(path: Path) -> tuple[Audio, int]:
 
 
 def listened_to(
-    sound: Audio, sample_rate: int, tracker: PitchTracker, frame_rate_hz: float | None = None
+    sound: Audio, sample_rate: int, tracker: PitchTracker | None, frame_rate_hz: float | None = None
 ) -> Heard:
     """Measure a sound, `[channels, samples]`.
 
     Args:
         sound: With one sample at least.
         sample_rate: In Hz.
-        tracker: Of pitch.
+        tracker: Of pitch; None leaves pitch out.
         frame_rate_hz: Of the model that made it, if it is known.
     """
     good = np.nan_to_num(sound, nan=0.0, posinf=0.0, neginf=0.0)
     mixed = good.mean(0)
     loud = _loud(good, sample_rate)
-    hertz, sure = tracker.track(mixed, sample_rate)
-    keys = 69.0 + 12.0 * np.log2(np.maximum(hertz[sure], 1.0) / 440.0)
-    cents = 100.0 * np.abs(keys - np.rint(keys))
     size = max(int(_PIECE_S * sample_rate), 1)
     sounding = np.repeat(loud, size)[: good.shape[1]]
     power = float(np.mean(good[:, sounding].astype(np.float64) ** 2)) if sounding.any() else 0.0
@@ -103,9 +101,19 @@ def listened_to(
         share,
         _longest(~loud) * size / sample_rate,
         sum(clicks_in(channel, sample_rate) for channel in good),
-        min(float(sure.mean()) / share, 1.0) if share and sure.size else 0.0,
-        float(np.median(cents)) if cents.size else math.nan,
+        *(_pitch(mixed, sample_rate, tracker, share) if tracker else (math.nan, math.nan)),
         math.nan if frame_rate_hz is None else _comb_db(mixed, sample_rate, frame_rate_hz, sounding),
+    )
+
+
+def _pitch(mixed: Audio, sample_rate: int, tracker: PitchTracker, sounding: float) -> tuple[float, float]:
+    """Return the share of the sounding time with a clear pitch, and how far it is from keys, in cents."""
+    hertz, sure = tracker.track(mixed, sample_rate)
+    keys = 69.0 + 12.0 * np.log2(np.maximum(hertz[sure], 1.0) / 440.0)
+    cents = 100.0 * np.abs(keys - np.rint(keys))
+    return (
+        min(float(sure.mean()) / sounding, 1.0) if sounding and sure.size else 0.0,
+        float(np.median(cents)) if cents.size else math.nan,
     )
 
 

@@ -53,7 +53,7 @@ def test_it_says_what_the_file_is_and_measures_the_model(checkpoint: Path, tmp_p
     folder = tmp_path / "home" / "models" / "small"
     certificate = read_certificate(folder)
     assert certificate is not None
-    assert certificate.sha256 == read_manifest(folder).sha256
+    assert certificate.sha256 == read_manifest(folder).sound_sha256
     assert certificate.look_ahead_samples == certificate.look_ahead_measured_samples
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,16 @@ def test_a_take_is_measured_and_drawn(take: Path, tmp_path: Path) -> None:
     assert code == 0
     for whole in ("clipped", "silence s", "piano-dry", "flute-dry"):
         assert whole in said, "in a narrow terminal too"
+
+
+def test_without_a_pitch_tracker_all_else_is_measured_and_that_is_told(
+    take: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "swift_f0", None)  # importing it fails
+    code, said = run(str(take))
+    assert code == 0, said
+    assert "Pitch is left out: Measuring pitch needs SwiftF0" in said
+    assert "piano-dry" in said
 
 
 def test_files_of_one_name_are_told_apart(take: Path, tmp_path: Path) -> None:

@@ -38,6 +38,8 @@ class Peer:
         for message in messages:
             if message.address.startswith("/q/"):
                 path.send(reply(message.address[2:], -6.0))
+            if message.address == "/wrong":
+                path.send(reply("/error", "/wrong", "there is no such address."))
             if message.address == "/unsubscribe":
                 self.goodbye.set()
             if message.address == "/subscribe":
@@ -51,9 +53,9 @@ def peer() -> Iterator[Peer]:
     made.close()
 
 
-def run(peer: Peer, *words: str) -> str:
+def run(peer: Peer, *words: str, code: int = 0) -> str:
     result = CliRunner().invoke(app, [*words, "--port", str(peer.server.port)])
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == code, result.output
     return result.output
 
 
@@ -61,6 +63,10 @@ def test_send_guesses_types_and_prints_the_answer(peer: Peer) -> None:
     output = run(peer, "send", "/q/track/voice/gain", "-3", "0.5", "pad", "--wait-ms", "300")
     assert output.strip() == "/track/voice/gain -6"
     assert peer.heard[0].args == (-3, 0.5, "pad")
+
+
+def test_a_refusal_is_printed_and_makes_the_exit_code_1(peer: Peer) -> None:
+    assert run(peer, "send", "/wrong", "1", code=1).strip() == "/error /wrong there is no such address."
 
 
 def test_watch_subscribes_prints_and_says_goodbye(peer: Peer) -> None:

@@ -304,6 +304,17 @@ def test_status_tells_what_computes_each_track_and_why(stage: Stage, description
     }
 
 
+def test_help_tells_a_few_lines_or_what_the_addresses_below_a_prefix_are_for(stage: Stage) -> None:
+    stage.send("/help")
+    assert any("/list [prefix]" in each.args[0] for each in stage.answers(6))
+    stage.send("/help", "/master")
+    told = [each.args[0] for each in stage.answers(3)]
+    assert told[2].startswith("/master/gain f (-60 to 12 dB): ")
+    stage.send("/help", "/nowhere")
+    (none,) = stage.answers()
+    assert none == OscMessage("/help/reply", ("there is no address below /nowhere: /list tells them all",))
+
+
 def test_the_list_names_every_address_below_a_prefix(stage: Stage) -> None:
     stage.send("/list", "/master")
     *listed, done = stage.answers(4)
