@@ -36,7 +36,7 @@ def send(
     wait_ms: Annotated[float, typer.Option(min=0, help="How long to wait for answers.")] = 300.0,
 ) -> None:
     """Send one message and print what comes back; exit code 1 where that is an /error."""
-    console, refused = Console(), False
+    console, refused = Console(soft_wrap=True), False
     with _client(host, port) as client:
         _send(client, address, [argument(word) for word in arguments or ()])
         for message in _answers(client, wait_ms / 1000.0):
@@ -55,7 +55,7 @@ def watch(
 ) -> None:
     """Print changed values and meters until interrupted."""
     ends_s = time.monotonic() + seconds if seconds else float("inf")
-    console = Console()
+    console = Console(soft_wrap=True)
     with _client(host, port) as client:
         while (left_s := ends_s - time.monotonic()) > 0:
             _send(client, "/subscribe", [0, prefix, rate, 3.0 * _RENEW_S])

@@ -97,8 +97,6 @@ class TrackEndpoints:
     def _tape(self) -> Iterator[Endpoint]:
         yield self._load("load", "a")
         yield self._load("load_b", "b")
-        if "speed" in self._specs:
-            yield self._freeze(self._specs["speed"])
 
     def _load(self, verb: str, slot: str) -> Endpoint:
         def accept(call: Call) -> list[Action]:
@@ -108,24 +106,6 @@ class TrackEndpoints:
 
         about = f"put a sound file on the tape, slot {slot}"
         return Endpoint(f"{self._base}/tape/{verb}", about, "s", accept)
-
-    def _freeze(self, speed: ParamSpec) -> Endpoint:
-        key = (self._name, speed.name)
-
-        def accept(call: Call) -> list[Action]:
-            count(call.args, 1, 1, "1 to stand still or 0 to run")
-            value = 0.0 if number(call.args) >= 0.5 else speed.clamp(1.0)
-            return [SetParam(*key, value, call.at_sample, call.origin)]
-
-        return Endpoint(
-            f"{self._base}/tape/freeze",
-            "1 stands still (speed 0), 0 runs (speed 1)",
-            "i",
-            accept,
-            maximum=1.0,
-            read=lambda values: float(values[key] == 0.0),
-            depends=(key,),
-        )
 
     def _macro(self, macro: Mapping[str, Any]) -> Endpoint:
         key = macro_key(self._name, macro["name"])

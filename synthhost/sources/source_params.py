@@ -40,6 +40,11 @@ TAPE_PARAMS: tuple[ParamSpec, ...] = (
         smoothing_ms=60.0,
     ),
     ParamSpec(
+        "freeze", "", 0.0, 1.0, 0.0,
+        "1 holds the playhead where it is, alive; 0 lets it run on at its speed.",
+        smoothing_ms=60.0, kind="bool",
+    ),
+    ParamSpec(
         "wander", "s", 0.0, 2.0, 0.0,
         "How far the reading strays from the playhead, slowly and at random.",
         smoothing_ms=200.0,

@@ -122,8 +122,9 @@ class TapeSource:
     def _next_rows(self, frames: int) -> NDArray[np.float32]:
         self._ramps.fill(frames)
         places, jumps = self._places[:frames], self._jumps[:frames]
+        speed = self._speed(frames)
         self._playhead.run(
-            self._now("speed", frames),
+            speed,
             self._now("loop_start", frames),
             self._now("loop_end", frames),
             places,
@@ -131,7 +132,7 @@ class TapeSource:
         )
         jumps[0] |= self._tape_changed
         self._tape_changed = False
-        rows = self._read(places, frames)
+        rows = self._read(places, speed, frames)
         self._colour_rows(rows, frames)
         self._glide.smooth(rows, jumps)
         self._frame += frames
@@ -140,9 +141,15 @@ class TapeSource:
     def _now(self, name: str, frames: int) -> NDArray[np.float32]:
         return self._ramps.values(name, frames)
 
-    def _read(self, places: NDArray[np.float64], frames: int) -> NDArray[np.float32]:
+    def _speed(self, frames: int) -> NDArray[np.float32]:
+        """Return how fast the playhead runs, `[frames]`: a freeze takes it to 0."""
+        speed, freeze = self._now("speed", frames), self._now("freeze", frames)
+        return speed * (np.float32(1.0) - freeze) if freeze.any() else speed
+
+    def _read(
+        self, places: NDArray[np.float64], speed: NDArray[np.float32], frames: int
+    ) -> NDArray[np.float32]:
         """Return what lies under the playhead, strayed from it as far as wander, motion and grains say."""
-        speed = self._now("speed", frames)
         places = places + self._strayed(frames)
         lacking = np.maximum(1.0 - np.abs(speed.astype(np.float64)), 0.0)
         if not lacking.any():

@@ -12,6 +12,8 @@ from synthhost.control.replies import ReplyPath, reply
 from synthhost.control.server import OscServer
 from synthhost.core.errors import OscError
 
+_NONE = "there is no such address. /list tells which there are, each with its range and what it is for."
+
 
 class Peer:
     """A host that answers `/q/...` and `/subscribe`, in a thread of its own."""
@@ -39,7 +41,7 @@ class Peer:
             if message.address.startswith("/q/"):
                 path.send(reply(message.address[2:], -6.0))
             if message.address == "/wrong":
-                path.send(reply("/error", "/wrong", "there is no such address."))
+                path.send(reply("/error", "/wrong", _NONE))
             if message.address == "/unsubscribe":
                 self.goodbye.set()
             if message.address == "/subscribe":
@@ -65,8 +67,9 @@ def test_send_guesses_types_and_prints_the_answer(peer: Peer) -> None:
     assert peer.heard[0].args == (-3, 0.5, "pad")
 
 
-def test_a_refusal_is_printed_and_makes_the_exit_code_1(peer: Peer) -> None:
-    assert run(peer, "send", "/wrong", "1", code=1).strip() == "/error /wrong there is no such address."
+def test_a_refusal_is_printed_on_one_line_and_makes_the_exit_code_1(peer: Peer) -> None:
+    (line,) = run(peer, "send", "/wrong", "1", code=1).splitlines()
+    assert line == f"/error /wrong {_NONE}"
 
 
 def test_watch_subscribes_prints_and_says_goodbye(peer: Peer) -> None:

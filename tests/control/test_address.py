@@ -125,14 +125,6 @@ def test_a_macro_moves_all_its_targets_within_their_ranges(table: AddressTable) 
     ]
 
 
-def test_freeze_is_speed_by_another_name(table: AddressTable, description: dict[str, Any]) -> None:
-    assert asked(table, "/track/voice/tape/freeze", 1) == [SetParam("voice", "speed", 0.0, 5, 9)]
-    assert asked(table, "/track/voice/tape/freeze", 0) == [SetParam("voice", "speed", 1.0, 5, 9)]
-    read = table.endpoints["/track/voice/tape/freeze"].read
-    assert read is not None
-    assert read(Values(description)) == 0.0
-
-
 def test_tapes_presets_and_cues_become_their_commands(table: AddressTable) -> None:
     body = {"name": "choir-pad"}
     assert asked(table, "/track/voice/tape/load_b", "x.wav") == [

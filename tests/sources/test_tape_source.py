@@ -131,6 +131,24 @@ def test_a_freeze_stays_near_its_place_and_never_stands_still() -> None:
     assert np.mean(np.abs(np.diff(read))) > 0.5  # about the recorded speed
 
 
+@pytest.mark.parametrize("speed", [1.0, -0.5, 2.0])
+def test_a_freeze_holds_the_playhead_at_any_speed_which_it_goes_on_at_afterwards(speed: float) -> None:
+    source = standing(ramp_tape(), speed=speed, position=0.5)
+    source.jump_param("freeze", 1.0)
+    held = source.place
+    take(source, 300)
+    assert source.place == held
+    source.jump_param("freeze", 0.0)
+    take(source, 20)
+    assert 199 * (source.place - held) == pytest.approx(20 * speed, abs=1e-3)
+
+
+def test_a_freeze_sounds_as_a_speed_of_nought_does() -> None:
+    frozen = standing(noise_tape(), speed=0.7, position=0.5)
+    frozen.jump_param("freeze", 1.0)
+    np.testing.assert_array_equal(take(frozen, 60), take(standing(noise_tape(), speed=0.0, position=0.5), 60))
+
+
 def test_a_loop_stays_inside_its_ends_in_either_order() -> None:
     for start, end in ((0.2, 0.4), (0.4, 0.2)):
         read = places(take(standing(ramp_tape(), position=0.3, loop_start=start, loop_end=end), 200))
