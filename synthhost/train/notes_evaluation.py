@@ -72,8 +72,7 @@ def _figures(measured: NotesMeasures) -> list[str]:
     nearest = sorted(measured.distances_db.items(), key=lambda pair: pair[1])
     return [
         f"pitch {measured.median_cents:.1f} cents off at the median, "
-        f"{100 * measured.near:.1f} % of frames within 50; at worst {measured.worst[1]:.1f} "
-        f"({measured.worst[0]})",
+        f"{100 * measured.near:.1f} % of frames within 50; {measured.worst_told}",
         f"heard after {measured.onset_ms:.1f} ms at most; risen {measured.late_ms:.1f} ms later than the "
         "notes held out at the median",
         f"a harder note is at most {measured.velocity_falls_db:.2f} dB softer",

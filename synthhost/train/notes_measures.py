@@ -6,6 +6,7 @@ Nothing of it is learned from: the notes compared with are keys and piano layers
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -57,6 +58,7 @@ class NotesMeasures:
         dc: The largest mean of any note.
         pitched: Share of notes of which the tracker is sure for five frames or more; the others count in no
             pitch error.
+        unsure: Instruments in no frame of which the tracker is sure, such as short ones.
     """
 
     median_cents: float
@@ -70,6 +72,16 @@ class NotesMeasures:
     peak: float = 0.0
     dc: float = 0.0
     pitched: float = 1.0
+    unsure: tuple[str, ...] = ()
+
+    @property
+    def worst_told(self) -> str:
+        """Which instrument is furthest off, and which are not followed, for people."""
+        name, cents = self.worst
+        parts = [f"at worst {cents:.1f} ({name})"] if name else []
+        if self.unsure:
+            parts.append(f"no frame of {', '.join(self.unsure)} is surely pitched")
+        return ", and ".join(parts)
 
     def failures(self, block_ms: float) -> list[str]:
         """Return which gates do not hold, in sentences; none where all do.
@@ -164,12 +176,13 @@ def measure_notes(
         errors[timbre.name] = np.concatenate(cents)
         falls_db = max(falls_db, _falls_db(instrument, point, 0.5 * (timbre.lowest + timbre.highest)))
     together = pitch_errors(np.concatenate(list(errors.values())))
-    worst = max(errors, key=lambda name: np.nan_to_num(pitch_errors(errors[name]).median_cents, nan=np.inf))
+    medians = {name: pitch_errors(found).median_cents for name, found in errors.items() if found.size}
+    worst = max(medians, key=medians.__getitem__, default="")
     distances, late_ms = _beside_real_notes(instrument, material, cache, say)
     return NotesMeasures(
         together.median_cents,
         together.near,
-        (worst, pitch_errors(errors[worst]).median_cents),
+        (worst, medians.get(worst, math.nan)),
         onset_ms,
         late_ms,
         falls_db,
@@ -178,6 +191,7 @@ def measure_notes(
         peak,
         dc,
         float(np.mean(pitched)),
+        tuple(name for name in errors if name not in medians),
     )
 
 

@@ -50,7 +50,7 @@ def sampled_figures(measured: NotesMeasures) -> list[str]:
     nearest = sorted(measured.distances_db.items(), key=lambda pair: pair[1])
     return [
         f"pitch {measured.median_cents:.1f} cents off at the median, {100 * measured.near:.1f} % of frames "
-        f"within 50; at worst {measured.worst[1]:.1f} ({measured.worst[0]}); "
+        f"within 50; {measured.worst_told}; "
         f"{100 * measured.pitched:.0f} % of notes are pitched",
         f"heard after {measured.onset_ms:.1f} ms at most; a harder note is at most "
         f"{measured.velocity_falls_db:.1f} dB softer",
