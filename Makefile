@@ -68,14 +68,23 @@ $(VENV)/bin/python:
 
 NATIVE := CMakeLists.txt $(wildcard synthhost/native/*.cpp synthhost/native/*.hpp)
 
+# What models cost here is remembered, and modules are compiled: the first show begins as soon as later ones.
+define REHEARSE
+@echo "Rehearsing the default set ..."
+@$(BIN)/synthhost live --sink null --osc-port 0 --for 0.01 2>$(VENV)/rehearsal.log || \
+  { cat $(VENV)/rehearsal.log; echo "The rehearsal failed, see above; going on without it."; }
+endef
+
 $(VENV)/.live: $(VENV)/bin/python pyproject.toml constraints.txt $(NATIVE)
 	@echo "Installing synthhost into $(VENV) (the first time this fetches torch and takes some minutes) ..."
 	@$(BIN)/python -m pip install -q -c constraints.txt -e .
+	$(REHEARSE)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt $(NATIVE)
 	@echo "Installing synthhost and its test tools into $(VENV) ..."
 	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	$(REHEARSE)
 	@touch $(VENV)/.live $@
 
 $(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/.dev

@@ -22,7 +22,7 @@ from synthhost.schema.preset_library import PresetLibrary
 from synthhost.sinks.stem_names import file_names
 from synthhost.train.distances import PitchTracker
 from synthhost.train.listening import Heard, listened_to, read_sound
-from synthhost.train.pictures import spectrograms
+from synthhost.train.pictures import check_drawing, spectrograms
 
 _ENDINGS = frozenset({".wav", ".flac"})
 _MOST_FILES = 200
@@ -42,6 +42,8 @@ def command(
     """Measure sound files: level, clipping, mean, silence, clicks, pitch and tones at a frame rate."""
     if picture is not None and picture.exists():
         raise RecordingError(f"{picture}: is already there. Nothing is overwritten: name a new file.")
+    if picture is not None:
+        check_drawing()
     rates = _frame_rates(set_) if set_ else {}
     errors = Console(stderr=True, soft_wrap=True, markup=False)
     tracker, found, drawn = _tracker(errors), dict[str, Heard](), dict[str, tuple[Audio, int]]()

@@ -66,13 +66,16 @@ def info_command(
     path = find_model(model)
     manifest = read_manifest(path) if path.is_dir() else load_found(path).manifest
     certificate = read_certificate(path) if path.is_dir() else None
+    stale = certificate is not None and certificate.sha256 != manifest.sound_sha256
     if as_json:
-        measured = certificate.as_json() if certificate else None
+        measured = {**certificate.as_json(), "stale": stale} if certificate else None
         typer.echo(json.dumps({**manifest.as_json(), "path": str(path), "certificate": measured}, indent=2))
         return
     console = Console()
     console.print(_summary(manifest, path))
-    if certificate:
+    if stale:
+        console.print(f"What was measured is of other weights or numbers: synthhost certify {model}")
+    elif certificate:
         print_certificate(certificate, console, manifest.sample_rate)
     else:
         console.print(f"Not measured on this machine yet: synthhost certify {model}")

@@ -139,11 +139,16 @@ class Answers:
         yield reply("/list/done", len(found))
 
     def help(self, prefix: str) -> Iterator[bytes]:
-        """Yield `/help/reply line` for a person: on every address below a prefix; without one a few."""
-        endpoints = self._table.endpoints.values()
-        lines = [_told(each) for each in endpoints if below(each.address, prefix)] if prefix else _HELP
-        for line in lines or [f"there is no address below {prefix}: /list tells them all"]:
-            yield reply("/help/reply", line)
+        """Yield `/help/reply line` for a person: on every address below a prefix, and `/help/done count`.
+
+        Without a prefix a few lines.
+        """
+        if not prefix:
+            yield from (reply("/help/reply", line) for line in _HELP)
+            return
+        found = [each for each in self._table.endpoints.values() if below(each.address, prefix)]
+        yield from (reply("/help/reply", _told(each)) for each in found)
+        yield reply("/help/done", len(found))
 
 
 def _cost_of(track: Mapping[str, Any], models: Mapping[str, Any]) -> Iterator[str | float]:
@@ -162,7 +167,8 @@ def _told(each: Endpoint) -> str:
     """Return what an address takes and does, in words."""
     span = f"{each.minimum:g} to {each.maximum:g} {each.unit}".rstrip()
     taken = f"{each.address} {each.types}".rstrip()
-    return f"{taken} ({span}): {each.about}" if each.minimum < each.maximum else f"{taken}: {each.about}"
+    ranged = each.minimum < each.maximum and not each.types.startswith("s")
+    return f"{taken} ({span}): {each.about}" if ranged else f"{taken}: {each.about}"
 
 
 def _listed(each: Endpoint) -> bytes:

@@ -88,7 +88,9 @@ def question_endpoints() -> Iterator[Endpoint]:
     )
     yield _plain("/latency", "answers /latency/reply for each track", LatencyRequest())
     yield Endpoint("/heartbeat", "answers /heartbeat", "", _heartbeat)
-    yield Endpoint("/help", "answers /help/reply with lines on the whole, or on a prefix", "[s]", _help)
+    yield Endpoint(
+        "/help", "answers /help/reply with a few lines, or one for every address below a prefix", "[s]", _help
+    )
     yield Endpoint("/list", "answers with every address below a prefix", "[s]", _list)
     yield Endpoint("/subscribe", "send values and meters: port prefix rate_hz ttl_s", "[isff]", _subscribe)
     yield Endpoint("/unsubscribe", "stop a subscription: port prefix", "[is]", _unsubscribe)

@@ -15,7 +15,7 @@ class ParamSpec:
     """What one control means.
 
     `curve` shapes the normalised form only: `log` needs a positive minimum. `smoothing_ms` is how long a
-    change takes to arrive; 0 for switches.
+    change takes to arrive; 0 for what must not lie in between.
     """
 
     name: str

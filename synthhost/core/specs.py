@@ -47,6 +47,7 @@ class ModelSpec:
     prior: Prior = "normal"  # what latent vectors are drawn from
     notes: NoteSpec | None = None  # what it takes if it plays notes
     classes: tuple[str, ...] = ()  # kinds of clips that the last latent dimensions choose between, one each
+    weights_sha256: str = ""  # of the weights file alone
 
     @property
     def chunk_unit(self) -> int:

@@ -48,7 +48,7 @@ class Emphasis:
         """Read a network's `emphasis`, if it has any.
 
         Raises:
-            ConfigError: One of its values is missing, of the wrong type or out of range.
+            ConfigError: One of its values is missing, of the wrong type or out of range, or not known.
         """
         own = plain.get("emphasis")
         if own is None:

@@ -23,9 +23,14 @@ class HyperReader:
     def __init__(self, title: str, plain: Mapping[str, Any], known: Collection[str] | None = None) -> None:
         self._title = title
         self._plain = plain
-        unknown = [] if known is None else sorted(str(key) for key in plain if key not in known)
-        if known is not None and unknown:
-            raise ConfigError(f"{title} {unknown[0][:64]!r} is not known.{suggestion(unknown[0], known)}")
+        if known is not None:
+            self._refuse_unknown(known)
+
+    def _refuse_unknown(self, known: Collection[str]) -> None:
+        unknown = sorted(str(key)[:64] for key in self._plain if key not in known)
+        if unknown:
+            near = suggestion(unknown[0], known) or f" Known: {', '.join(sorted(known))}."
+            raise ConfigError(f"{self._title} {unknown[0]!r} is not known.{near}")
 
     def whole(self, key: str, low: int, high: int, default: int | None = None) -> int:
         """Return a whole number in `low..high`."""

@@ -184,6 +184,9 @@ def betas_from_json(plain: Any, place: str) -> Betas:
         ConfigError: It is neither.
     """
     if isinstance(plain, Mapping):
+        unknown = sorted(str(key) for key in plain if key not in ("first", "last", "count"))
+        if unknown:
+            raise ConfigError(f"{place}: {unknown[0][:64]!r} is not known. Known: first, last, count.")
         first, last = checked_betas([plain.get("first"), plain.get("last")], place)
         count = plain.get("count")
         if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MAX_STEPS:

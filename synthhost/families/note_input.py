@@ -115,7 +115,7 @@ def notes_from_json(plain: Mapping[str, Any]) -> NoteInput | None:
     """Read a network's `notes`, if it has any.
 
     Raises:
-        ConfigError: One of its values is missing, of the wrong type or out of range.
+        ConfigError: One of its values is missing, of the wrong type or out of range, or not known.
     """
     notes = plain.get("notes")
     return NoteInput.from_json(notes) if isinstance(notes, Mapping) else None

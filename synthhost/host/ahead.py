@@ -32,6 +32,11 @@ class Waiting:
         self._process = started(module, threads or os.cpu_count() or 1, None, None)
         self._told = False
 
+    @property
+    def exit_code(self) -> int | None:
+        """Return how it ended, or None while it waits."""
+        return self._process.poll()
+
     def told(self, run_folder: Path) -> subprocess.Popen[bytes]:
         """Tell it which run is its own, and return it."""
         assert self._process.stdin is not None

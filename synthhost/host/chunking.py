@@ -17,7 +17,7 @@ CLIPS_AT_ONCE = 4
 _LOOK_S = 0.1  # how long a chunk size is looked at first
 _LOOK_STEPS = 60
 _FEWEST_REPEATS = 5
-_FAR_FROM = 0.25  # of its sound's time: where no step of a look took more, ...
+_FAR_FROM = 0.25  # of its sound's time: where no step of a whole look took more, ...
 _GLANCE_S = 0.1  # ... and none within so long does either, a chunk fits
 _TAIL_S = 1.0  # how long a chunk that fits is timed for its p99.9
 _NEXT_TAIL_S = 0.5  # and those after one that failed
@@ -77,8 +77,8 @@ def measure_tail(runner: Runner, chunk_frames: int, lasting_s: float = _TAIL_S) 
 
 
 def _far_from_late(cost: StepCost) -> bool:
-    """Whether many steps were timed and none took more than a small part of its sound's time."""
-    return cost.steps >= _LOOK_STEPS and cost.tail_seconds < _FAR_FROM * cost.chunk_seconds
+    """Whether no step took more than a small part of its sound's time."""
+    return cost.tail_seconds < _FAR_FROM * cost.chunk_seconds
 
 
 def _of_parts(cost: StepCost, spec: ModelSpec) -> StepCost:
@@ -118,9 +118,10 @@ def choose_chunk(
         chunk_frames = chunk * runner.spec.chunk_unit
         cost = measure(runner, chunk_frames)
         if _fits(cost, share, stalled_s(cost.steps)):
-            if _far_from_late(cost):
+            glanced = cost.steps >= _LOOK_STEPS and _far_from_late(cost)
+            if glanced:
                 cost = measure(runner, chunk_frames, _GLANCE_S, TAIL_STEPS)
-            if not _far_from_late(cost):
+            if not (glanced and _far_from_late(cost)):
                 cost = measure_tail(runner, chunk_frames, lasting_s)
                 lasting_s = _NEXT_TAIL_S
             if _fits(cost, share, stalled_s(cost.steps)):

@@ -22,8 +22,8 @@ _LEAD = f"lead {platform.node()}"
 class CostBook:
     """What was measured of models, in a small file.
 
-    It goes by the weights, how they are computed (options, back end, device), the number of threads, torch's
-    version and the processor.
+    It goes by the model (weights and numbers), how it is computed (options, back end, device), the number of
+    threads, torch's version and the processor.
     """
 
     def __init__(self, path: Path) -> None:

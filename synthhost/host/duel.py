@@ -11,7 +11,7 @@ from synthhost.core.seams import Runner
 
 _GLANCES = 2  # steps by which is told how long it all takes
 _REPEATS = 12
-_FEW = 3  # steps of torch are enough ...
+_FEW = 5  # steps of torch are enough ...
 _FAR = 3.0  # ... where the median of them takes so many times native's
 _CLEARLY = 0.9  # torch must take less than this share of native's time: the timing is rough
 _LONGEST_S = 2.0  # what torch may need to get a stream running

@@ -25,7 +25,8 @@ from synthhost.host.ordinary_files import LineTooLongError, bounded_lines, ordin
 from synthhost.host.plan import Plan, SinkPlan
 
 JOURNAL_NAME = "journal.jsonl"
-_FORMAT = "journal/1"
+_FORMAT = "journal/2"
+_BY_WEIGHTS = "journal/1"  # which names models by their weights alone
 _ASKS = frozenset(  # each takes the next ticket
     ("LoadPreset", "SetOption", "TakeRung", "CuePreset", "LoadTape", "StartRecording")
 )
@@ -47,7 +48,7 @@ def header_of(
     backends: dict[str, str] | None = None,
     gpus: list[str] | None = None,
 ) -> dict[str, Any]:
-    """Return the first line of a journal; chunk sizes, weights and back ends go by the models' references."""
+    """Return the first line of a journal; chunk sizes, hashes and back ends go by the models' references."""
     return {
         "synthhost": _FORMAT,
         "plan": {**asdict(plan), "chunk_frames": chunk_frames, "backends": dict(backends or {})},
@@ -163,6 +164,7 @@ class Journal:
         takes: How many recordings began, beside one of the whole.
         failures: Address and reason of what could not be carried out.
         lost_events: How many events never reached the journal.
+        by_weights: Whether models are named by their weights alone.
     """
 
     def __init__(self, path: Path) -> None:
@@ -174,12 +176,13 @@ class Journal:
         self.path = path / JOURNAL_NAME if path.is_dir() else path
         lines = self._lines()
         _, header = next(lines, (1, {}))
-        if header.get("synthhost") != _FORMAT:
+        if header.get("synthhost") not in (_FORMAT, _BY_WEIGHTS):
             raise RecordingError(
                 f"{self.path}: not a journal of this version (it begins {str(header)[:60]!r}). "
                 "Give the journal.jsonl of a recording, or its folder."
             )
         self.header = header
+        self.by_weights = header["synthhost"] == _BY_WEIGHTS
         self.plan = _plan_of(header, self.path)
         self.end_sample = 0
         self.complete = False

@@ -101,7 +101,9 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """Return how it ended, or None while it runs."""
+        """Return how it ended, or None while it runs, or waits."""
+        if self.waiting is not None:
+            return self.waiting.exit_code
         return None if self.process is None else self.process.poll()
 
     @property
@@ -130,6 +132,7 @@ class Child:
         """Wait for it to end, then ask, then insist; `ask` begins with asking."""
         if self.waiting is not None:
             self.waiting.dismiss()
+            self.waiting = None
         if self.process is None:
             return
         for number in (signal.SIGTERM, signal.SIGKILL) if ask else (0, signal.SIGTERM, signal.SIGKILL):

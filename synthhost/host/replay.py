@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from synthhost.core.errors import RecordingError
 from synthhost.core.messages import Command, Failed
-from synthhost.engine.loading import Job, StemsJob, TapeJob
+from synthhost.core.specs import ModelSpec
+from synthhost.engine.loading import Job, Loaded, StemsJob, TapeJob
 from synthhost.engine.renderer import Renderer
 from synthhost.host.gpus import gpus_in
 from synthhost.host.journal import Journal, made_with
@@ -22,10 +24,10 @@ class FaithfulLoader(ImmediateLoader):
     What failed then is not tried again: it may well succeed now, and a take would be opened for nothing.
     """
 
-    def __init__(self, workshop: Workshop, activated: set[int]) -> None:
-        """Load under the tickets in `activated`."""
+    def __init__(self, workshop: Workshop, journal: Journal) -> None:
+        """Load under the tickets that a journal activates."""
         super().__init__(workshop)
-        self._activated = activated
+        self._journal = journal
 
     def ask(self, job: Job) -> None:
         """Carry out a job now, if its ticket was activated in the session.
@@ -33,12 +35,19 @@ class FaithfulLoader(ImmediateLoader):
         Raises:
             RecordingError: It cannot be carried out any more.
         """
-        if job.ticket not in self._activated:
+        if job.ticket not in self._journal.activated:
             return
         loaded = self._workshop.carry_out(job)
         if loaded.error is not None:
             raise RecordingError(_gone(job, str(loaded.error))) from loaded.error
-        self._done.append(loaded)
+        self._done.append(self._named(loaded))
+
+    def _named(self, loaded: Loaded) -> Loaded:
+        """Return what was loaded with its model named as the journal names it."""
+        if "model_sha256" not in loaded.details:
+            return loaded
+        digest = _digest(loaded.result.voice.runner.spec, self._journal)
+        return replace(loaded, details={**loaded.details, "model_sha256": digest})
 
 
 def replay(journal: Journal, out: Path, progress: Progress, *, keep_unfinished: bool = True) -> OfflineResult:
@@ -64,7 +73,7 @@ def replay(journal: Journal, out: Path, progress: Progress, *, keep_unfinished: 
         journal.plan,
         out,
         self_activating=False,
-        make_loader=lambda workshop: FaithfulLoader(workshop, journal.activated),
+        make_loader=lambda workshop: FaithfulLoader(workshop, journal),
         failed=failed,
         keep_unfinished=keep_unfinished,
     ) as engine:
@@ -95,6 +104,11 @@ def remarks(journal: Journal) -> list[str]:
         said.append(
             f"{journal.path}: the journal does not say which back ends computed the session (torch did, in "
             "those days). Samples may differ in their last bits from what was heard."
+        )
+    if journal.by_weights:
+        said.append(
+            f"{journal.path}: the journal names models by their weights alone: where numbers "
+            "in their manifests have changed since is not noticed."
         )
     then, now = journal.header.get("made_with"), made_with()
     if then != now:
@@ -139,7 +153,7 @@ def _check_models(renderer: Renderer, journal: Journal) -> None:
     """Refuse other models than the session began with; those of later presets are checked as they join."""
     known = journal.header.get("models")
     for track in renderer.tracks:
-        reference, now = track.playing.model_reference, track.playing.voice.runner.spec.sha256
+        reference, now = track.playing.model_reference, _digest(track.playing.voice.runner.spec, journal)
         then = known.get(reference, now) if isinstance(known, dict) else now
         if then != now:
             raise RecordingError(
@@ -147,6 +161,11 @@ def _check_models(renderer: Renderer, journal: Journal) -> None:
                 f"session (sha256 {now[:12]}…, then {str(then)[:12]}…). Put the model back to hear the same "
                 "again."
             )
+
+
+def _digest(spec: ModelSpec, journal: Journal) -> str:
+    """Return the sha256 by which a journal names a model."""
+    return spec.weights_sha256 if journal.by_weights else spec.sha256
 
 
 def _drive(engine: OfflineEngine, commands: Iterable[Command], end_sample: int, progress: Progress) -> None:

@@ -34,10 +34,10 @@ from synthhost.library.given import (
 )
 from synthhost.library.number_files import with_files_read
 from synthhost.library.numbers import finite, whole
+from synthhost.library.specs import spec_of
 from synthhost.schema.manifest import Certificate, Manifest
 from synthhost.streaming.playable import Playable
 from synthhost.streaming.script import Script
-from synthhost.streaming.timing import burst_samples, look_ahead_samples, receptive_frames
 
 _CHUNK_SAMPLES = 8192  # computed at a time where nothing else is said: bounds the working memory of a render
 _MAX_SAMPLE_RATE = 768_000
@@ -355,7 +355,7 @@ def _played(
     playable = network if isinstance(network, Script) else kind.play(network, read)
     computed = choose(manifest.name, playable, backend, device, threads, precision)
     runner = make_runner(
-        _spec_of(manifest, playable),
+        spec_of(manifest, playable),
         playable,
         kind.controls,
         backend=computed.backend,
@@ -364,37 +364,3 @@ def _played(
         precision=precision,
     )
     return playable, runner, computed
-
-
-def _spec_of(manifest: Manifest, playable: Playable | Script) -> ModelSpec:
-    """Return what the host must know of a network as it is played."""
-    kind = family(manifest.family)
-    hyper = kind.hyper_from_json(manifest.hyper)
-    ahead, receptive, burst = _timing(playable)
-    return ModelSpec(
-        name=manifest.name,
-        family=manifest.family,
-        sample_rate=manifest.sample_rate,
-        hop_samples=manifest.hop_samples,
-        bands=hyper.bands,
-        look_ahead_samples=ahead,
-        receptive_frames=receptive,
-        mel=manifest.mel_spec(),
-        sha256=manifest.sound_sha256,
-        burst_samples=burst,
-        clip_frames=kind.clip_frames(hyper),
-        prior=kind.prior(hyper),
-        notes=kind.notes(hyper),
-        classes=kind.classes(hyper),
-    )
-
-
-def _timing(playable: Playable | Script) -> tuple[int, int, int]:
-    """Return look-ahead in samples, receptive field in frames and the start's burst in samples.
-
-    A program's cannot be derived: it gives what it makes at once, and its reach is as measured at import.
-    """
-    if isinstance(playable, Script):
-        return 0, playable.receptive_frames, 0
-    block = playable.timed
-    return look_ahead_samples(block), receptive_frames(block), burst_samples(block)

@@ -68,7 +68,10 @@ class Manifest(Document):
 
     @property
     def sound_sha256(self) -> str:
-        """Return the sha256 of what makes the model's sound: its weights and the numbers it is built from."""
+        """Return the sha256 of what makes the model's sound: its weights and the numbers it is built from.
+
+        The numbers count as they are written: 255 is not 255.0, nor is a number left out its default.
+        """
         numbers = self.model_dump(
             mode="json", include={"family", "hyper", "sample_rate", "hop_samples", "mel", "sha256"}
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ _FFT, _HOP = 2048, 256
 _RANGE_DB = 90.0
 _LEAST_TOP_DB = -50.0  # so that silence is dark
 _MOST_COLUMNS = 1200
+_NO_MATPLOTLIB = "Pictures need Matplotlib: pip install 'synthhost[train]'."
 _WIDTH, _HEIGHT = 14.0, 3.6
 
 
@@ -28,12 +30,22 @@ def spectrogram(sound: Audio, sample_rate: int, path: Path, title: str = "") -> 
     spectrograms({title: (sound, sample_rate)}, path)
 
 
+def check_drawing() -> None:
+    """Refuse to go on where nothing can be drawn.
+
+    Raises:
+        TrainingError: Matplotlib is not there.
+    """
+    if find_spec("matplotlib") is None:
+        raise TrainingError(_NO_MATPLOTLIB)
+
+
 def spectrograms(sounds: Mapping[str, tuple[Audio, int]], path: Path) -> None:
     """Write the spectrograms of sounds, with their sample rates, below each other; as `spectrogram`."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise TrainingError("Pictures need Matplotlib: pip install 'synthhost[train]'.") from error
+        raise TrainingError(_NO_MATPLOTLIB) from error
     figure = Figure(figsize=(_WIDTH, _HEIGHT * len(sounds) + 1.0), layout="constrained")
     rows: Any = figure.subplots(len(sounds), 1, squeeze=False)
     highest = max(rate for _, rate in sounds.values()) / 2000.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,20 @@ def test_it_says_what_the_file_is_and_measures_the_model(checkpoint: Path, tmp_p
     assert certificate is not None
     assert certificate.sha256 == read_manifest(folder).sound_sha256
     assert certificate.look_ahead_samples == certificate.look_ahead_measured_samples
+
+
+def test_what_was_measured_of_other_numbers_is_not_shown(checkpoint: Path, tmp_path: Path) -> None:
+    imported(str(checkpoint), "--name", "small")
+
+    def told(*more: str) -> str:
+        return CliRunner().invoke(make_app("models"), ["models", "info", "small", *more]).output
+
+    assert "is of other weights or numbers" not in told()
+    assert json.loads(told("--json"))["certificate"]["stale"] is False
+    manifest = tmp_path / "home" / "models" / "small" / "manifest.yaml"
+    manifest.write_text(re.sub("fmax_hz: .*", "fmax_hz: 1000.0", manifest.read_text()))
+    assert "is of other weights or numbers: synthhost certify small" in " ".join(told().split())
+    assert json.loads(told("--json"))["certificate"]["stale"] is True
 
 
 def test_measuring_can_be_left_for_later(checkpoint: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from synthhost.cli.app import make_app
+from synthhost.train import pictures
 
 pytest.importorskip("swift_f0", reason="the pitch tracker is not installed")
 pytest.importorskip("matplotlib", reason="what draws pictures is not installed")
@@ -63,6 +64,19 @@ def test_without_a_pitch_tracker_all_else_is_measured_and_that_is_told(
     assert code == 0, said
     assert "Pitch is left out: Measuring pitch needs SwiftF0" in said
     assert "piano-dry" in said
+    (line,) = [one for one in said.splitlines() if "piano-dry" in one]
+    assert line.split()[-3:] == ["-", "-", "-"]
+    code, said = run(str(take), "--json")
+    assert '"pitched": null' in said
+
+
+def test_without_matplotlib_a_picture_is_refused_before_anything_is_measured(
+    take: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "find_spec", lambda _: None)
+    code, said = run(str(take), "--picture", str(tmp_path / "new.png"))
+    assert code == 1
+    assert "Pictures need Matplotlib" in said
 
 
 def test_files_of_one_name_are_told_apart(take: Path, tmp_path: Path) -> None:

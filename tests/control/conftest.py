@@ -56,6 +56,7 @@ def description() -> dict[str, Any]:
     voice_params = [
         spec("position", 0, 1, 0),
         spec("speed", -4, 4, 1, unit="x"),
+        spec("freeze", 0, 1, 0, kind="bool"),
         spec("fx.0.wet_level", 0, 1, 0.3),
         spec("fx.1.cutoff_hz", 20, 20_000, 1000, unit="Hz", curve="log"),
     ]

@@ -68,6 +68,7 @@ def asked(table: AddressTable, address: str, *args: Any) -> list[Any]:
     [
         ("/track/voice/param/speed", "voice", "speed"),
         ("/track/voice/tape/speed", "voice", "speed"),
+        ("/track/voice/tape/freeze", "voice", "freeze"),
         ("/track/voice/fx/0/wet_level", "voice", "fx.0.wet_level"),
         ("/track/voice/param/fx.0.wet_level", "voice", "fx.0.wet_level"),
         ("/track/voice/gain", "voice", "gain_db"),

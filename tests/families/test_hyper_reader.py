@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from synthhost.core.errors import ConfigError
+from synthhost.families.emphasis import Emphasis
 from synthhost.families.hyper_reader import HyperReader
+from synthhost.families.mel_fitting import MelFitting
+from synthhost.families.mel_input import MelPitch
+from synthhost.families.noise_schedule import betas_from_json
+from synthhost.families.note_input import NoteInput
+from synthhost.families.wavenet_parts import Conditioning, Output
 
 PLAIN: dict[str, Any] = {"n": 3, "list": [1, 2], "x": 0.5, "yes": True, "word": "b", "none": None}
 
@@ -42,6 +48,33 @@ def test_values_are_read_as_they_are_and_defaults_where_none_is() -> None:
 def test_what_cannot_be_used_is_refused(ask: Callable[[HyperReader], Any], sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         ask(HyperReader("Net", PLAIN))
+
+
+def test_a_part_holds_no_other_keys_than_its_own() -> None:
+    HyperReader("net part:", {"rounds": 3}, ("rounds", "hop"))
+    with pytest.raises(ConfigError, match=r"net part: 'roundz' is not known\. Did you mean 'rounds'\?"):
+        HyperReader("net part:", {"roundz": 3}, ("rounds", "hop"))
+    with pytest.raises(ConfigError, match=r"net part: 'a+' is not known\. Known: hop, rounds\."):
+        HyperReader("net part:", {"a" * 10**5: 3}, ("rounds", "hop"))
+
+
+@pytest.mark.parametrize(
+    ("read", "title"),
+    [
+        (NoteInput.from_json, "notes:"),
+        (MelPitch.from_json, "pitch:"),
+        (MelFitting.from_json, "fit:"),
+        (Conditioning.from_json, "WaveNet conditioning:"),
+        (Output.from_json, "WaveNet output:"),
+        (lambda plain: Emphasis.from_json({"emphasis": plain}, "X"), "X emphasis:"),
+        (lambda plain: betas_from_json(plain, "X betas"), "X betas:"),
+    ],
+)
+def test_every_part_of_a_network_refuses_a_key_that_nothing_reads(
+    read: Callable[[Any], Any], title: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"^{title} 'zzz' is not known"):
+        read({"zzz": 1})
 
 
 MONSTERS = [10**6000, float("nan"), float("inf"), [1] * 10**5, "x" * 10**5]

@@ -37,8 +37,20 @@ def test_a_child_that_was_started_ahead_ends_with_its_run_though_never_told_one(
     child.start_ahead()
     assert child.waiting is not None
     assert child.exit_code is None
+    process = child.waiting._process
     child.end(1.0)
-    assert child.waiting._process.returncode == -9
+    assert process.returncode == -9
+    assert child.waiting is None
+
+
+def test_a_child_that_dies_before_it_is_told_its_run_has_ended(tmp_path: Path) -> None:
+    child = Child("sink", SINK, tmp_path, 1)
+    child.start_ahead()
+    assert child.waiting is not None
+    child.waiting._process.kill()
+    child.waiting._process.wait(30)
+    assert (child.exit_code, child.ending) == (-9, "killed by SIGKILL")
+    child.end(1.0)
 
 
 def test_a_process_without_a_run_ends_when_it_is_dismissed() -> None:

@@ -188,18 +188,18 @@ def admission_of(*, playing: bool = False) -> Admission:
 
 
 @pytest.fixture
-def timed(studio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plans: None) -> list[Duel]:
+def timed(studio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plans: None) -> list[Duel | None]:
     """Give the model library, an empty cost book, and what the next timings find."""
     monkeypatch.setenv("SYNTHHOST_HOME", str(studio / "home"))
     monkeypatch.setattr(admission, "home", lambda: tmp_path)
-    coming: list[Duel] = []
+    coming: list[Duel | None] = []
     monkeypatch.setattr(admission, "duel", lambda *_: coming.pop(0))
     quick = Choice(2, StepCost(2, 0.001, 0.002, 0.02), keeps_up=True)
     monkeypatch.setattr(admission, "fitted", lambda model, _: (model, quick))
     return coming
 
 
-def test_the_faster_back_end_plays_and_the_figures_are_told(timed: list[Duel]) -> None:
+def test_the_faster_back_end_plays_and_the_figures_are_told(timed: list[Duel | None]) -> None:
     timed += [Duel(0.0004, 0.0016)]
     model = admission_of().preferred("tiny", load_model("tiny"))
     assert model.computed == Computed("native", "cpu", "faster than torch here, 0.4 against 1.6 ms a step")
@@ -208,7 +208,7 @@ def test_the_faster_back_end_plays_and_the_figures_are_told(timed: list[Duel]) -
     assert remembered.computed == model.computed
 
 
-def test_torch_plays_where_it_is_clearly_faster(timed: list[Duel]) -> None:
+def test_torch_plays_where_it_is_clearly_faster(timed: list[Duel | None]) -> None:
     timed += [Duel(0.003, 0.002)]
     model = admission_of().preferred("tiny", load_model("tiny"))
     assert model.computed == Computed("torch", "cpu", "faster than native here, 2 against 3 ms a step")
@@ -220,14 +220,23 @@ def test_a_difference_within_the_timings_noise_changes_nothing() -> None:
     assert "about as fast as torch" in Duel(0.001, 0.00095).outcome.reason
 
 
-def test_nothing_is_timed_while_sound_runs_or_a_wish_was_said(timed: list[Duel]) -> None:
+def test_native_code_plays_where_torch_would_take_too_long_to_time_and_that_is_not_kept(
+    timed: list[Duel | None],
+) -> None:
+    timed += [None, Duel(0.003, 0.002)]
+    asked = admission_of()
+    assert asked.preferred("tiny", load_model("tiny")).computed.backend == "native"
+    assert asked.preferred("tiny", load_model("tiny")).computed.backend == "torch", "it is timed again"
+
+
+def test_nothing_is_timed_while_sound_runs_or_a_wish_was_said(timed: list[Duel | None]) -> None:
     assert admission_of(playing=True).preferred("tiny", load_model("tiny")).computed.backend == "native"
     asked = admission_of().preferred("tiny?backend=native", load_model("tiny", backend="native"))
     assert asked.computed.reason == "asked for"
     assert not timed
 
 
-def test_costs_are_remembered_apart_for_each_back_end(timed: list[Duel], monkeypatch: Any) -> None:
+def test_costs_are_remembered_apart_for_each_back_end(timed: list[Duel | None], monkeypatch: Any) -> None:
     timed += [Duel(0.001, 0.002)]
     monkeypatch.setattr(
         admission, "choose_chunk", lambda *_: Choice(2, StepCost(2, 0.001, 0.002, 0.02), keeps_up=True)

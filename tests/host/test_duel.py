@@ -42,14 +42,14 @@ def fought(monkeypatch: pytest.MonkeyPatch, machine: Machine, receptive_frames: 
 def test_a_few_steps_of_torch_are_enough_where_it_is_far_slower(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(native=0.0001, torch=0.002)
     assert fought(monkeypatch, machine) == Duel(0.0001, 0.002)
-    assert machine.timed == {"native": 14, "torch": 3}
+    assert machine.timed == {"native": 14, "torch": 5}
 
 
 @pytest.mark.parametrize("torch_s", [0.00005, 0.0001, 0.00029])
 def test_who_may_win_is_timed_longer(monkeypatch: pytest.MonkeyPatch, torch_s: float) -> None:
     machine = Machine(native=0.0001, torch=torch_s)
     assert fought(monkeypatch, machine) == Duel(0.0001, torch_s)
-    assert machine.timed == {"native": 14, "torch": 15}
+    assert machine.timed == {"native": 14, "torch": 17}
 
 
 def test_a_stream_is_begun_once_by_each(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,9 @@ class Runner:
         return out.shape[1]
 
 
+_HELD = {"param": "freeze", "from": 0, "to": 1}
+
+
 @pytest.fixture
 def tone(tmp_path: Path) -> Path:
     sound = 0.3 * np.sin(0.3 * np.arange(8000) * np.linspace(0.5, 2.0, 8000))
@@ -97,6 +100,23 @@ def test_what_the_preset_says_wins_over_the_live_values_and_those_over_defaults(
     assert prepared.values["speed"] == 0.25
     assert prepared.values["level"] == 0.0
     assert prepared.voice.source.place > 0.4  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("how", "freeze"),
+    [
+        ({"params": {"freeze": 1, "speed": 0.5}}, 1.0),
+        ({"macros": [{"name": "hold", "value": 0.4, "targets": [_HELD]}]}, 0.0),
+        ({"macros": [{"name": "hold", "value": 0.7, "targets": [_HELD]}]}, 1.0),
+    ],
+)
+def test_a_preset_or_a_macro_may_hold_its_tape(
+    factory: VoiceFactory, tone: Path, how: dict[str, Any], freeze: float
+) -> None:
+    prepared = factory.build(body(tone, **how), 0, None)
+    sound_of(prepared)
+    assert prepared.values["freeze"] == freeze
+    assert (prepared.voice.source.place == 0.0) == bool(freeze)  # type: ignore[attr-defined]
 
 
 def test_models_and_tapes_are_loaded_once(factory: VoiceFactory, loaded: list[str], tone: Path) -> None:

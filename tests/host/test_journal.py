@@ -294,7 +294,7 @@ def test_a_line_that_cannot_be_played_is_named_by_its_number(tmp_path: Path, lin
         "",
         "{}",
         '{"synthhost": "journal/9"}',
-        '{"synthhost": "journal/1"}',
+        '{"synthhost": "journal/2"}',
         '{"synthhost": "journal/1", "plan": 3}',
         json.dumps({**HEADER, "plan": {**HEADER["plan"], "block_samples": 0}}),
         json.dumps({**HEADER, "plan": {**HEADER["plan"], "sample_rate": "48000"}}),

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+import yaml
 
+from synthhost.checkpoints.package import read_manifest
 from synthhost.core.errors import RecordingError
 from synthhost.core.messages import (
     Command,
@@ -212,6 +214,30 @@ def edit(tmp_path: Path, change: Any) -> None:
     path = tmp_path / "live" / JOURNAL_NAME
     lines = change([json.loads(line) for line in path.read_text().splitlines()])
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_a_journal_of_before_names_models_by_their_weights_and_is_played_again(
+    session: Session, studio: Path, tmp_path: Path
+) -> None:
+    preset = yaml.safe_load((studio / "presets" / "slow.yaml").read_text())
+    preset["source"]["tape"] = str(studio / "presets" / "tone.wav")
+    session.play((900, LoadPreset("voice", "slow", preset, 5.0, 900)))
+    weights = read_manifest(studio / "home" / "models" / "tiny").sha256
+
+    def of_before(lines: list[Any], name: str) -> list[Any]:
+        lines[0] |= {"synthhost": name, "models": {"tiny": weights}}
+        joined = [line["details"] for line in lines if "model_sha256" in line.get("details", {})]
+        assert len(joined) == 1
+        joined[0]["model_sha256"] = weights
+        return lines
+
+    edit(tmp_path, lambda lines: of_before(lines, "journal/1"))
+    again(tmp_path)
+    np.testing.assert_array_equal(master(tmp_path / "again"), master(tmp_path / "live"))
+    assert "by their weights alone" in remarks(Journal(tmp_path / "live"))[0]
+    edit(tmp_path, lambda lines: of_before(lines, "journal/2"))
+    with pytest.raises(RecordingError, match="weights, or numbers in its manifest, have changed"):
+        replay(Journal(tmp_path / "live"), tmp_path / "third", lambda _done, _all: None)
 
 
 def test_a_journal_of_more_than_a_day_is_refused_with_its_length(session: Session, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_every_recipe_can_be_read_and_trained(path: Path) -> None:
 def test_every_model_is_whole(folder: Path) -> None:
     package = load_package(folder)
     assert package.manifest.name == folder.name
-    assert package.certificate is not None, "measured for these very weights"
+    assert package.certificate is not None, "measured for these very weights and numbers"
     assert package.certificate.look_ahead_samples == package.certificate.look_ahead_measured_samples
     card = (folder / "card.md").read_text(encoding="utf-8")
     for part in ("## Data", "## Notices", "## Training", "## Measured", "## Where it fails"):

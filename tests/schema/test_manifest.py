@@ -70,6 +70,7 @@ def test_the_mel_convention_comes_back_with_rate_and_hop() -> None:
         {"sha256": "1" * 64},
         {"hyper": {"resblock": "2"}},
         {"sample_rate": 24000},
+        {"hop_samples": 128},
         {"family": "melgan"},
         {"mel": {**MEL, "floor": 1e-4}},
     ],
