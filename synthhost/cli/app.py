@@ -81,6 +81,8 @@ def main() -> None:
     except SynthhostError as error:
         Console(stderr=True, soft_wrap=True, highlight=False).print(str(error), markup=False, style="bold")
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
     finally:
         if engine is not None:
             engine.dismiss()

@@ -27,14 +27,18 @@ def command(
     device: DeviceOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
-    """Measure chunk invariance, look-ahead and cost, and keep the certificate beside the model."""
+    """Measure chunk invariance, look-ahead and cost, and keep the certificate beside the model.
+
+    Under options, or on a back end or device that was asked for, it is only shown: what is kept is of the
+    model as it plays without.
+    """
     path = find_model(model)
     package = load_found(path)
     progress = Console(stderr=True)
     with progress.status("loading") as status:
         options = {**without_options(model)[1], **asked_for(backend, device)}
         certificate = certify(package, status.update, options)
-    kept = save_certificate(certificate, path) if path.is_dir() else None
+    kept = save_certificate(certificate, path) if path.is_dir() and not options else None
     if as_json:
         typer.echo(json.dumps(certificate.as_json(), indent=2))
         return
@@ -42,6 +46,8 @@ def command(
     print_certificate(certificate, console, package.manifest.sample_rate)
     if package.program is not None:
         console.print(_of_program(certificate))
+    if options:
+        console.print("Not kept: it is not the model as it plays without options.", style="dim")
     if kept:
         console.print(str(kept), style="dim", soft_wrap=True, markup=False)
 

@@ -23,6 +23,7 @@ Host = Annotated[str, typer.Option(help="Where the host runs.")]
 Port = Annotated[int, typer.Option(min=1, max=65_535, help="The host's OSC port.")]
 
 _WHOLE = re.compile(r"[+-]?\d{1,18}")
+_QUESTIONS = ("/q/", "/status", "/latency", "/list", "/help", "/heartbeat", "/sync")  # always answered
 _RENEW_S = 5.0
 _ASK_AGAIN_S = 0.25
 
@@ -35,14 +36,19 @@ def send(
     port: Port = 9000,
     wait_ms: Annotated[float, typer.Option(min=0, help="How long to wait for answers.")] = 300.0,
 ) -> None:
-    """Send one message and print what comes back; exit code 1 where that is an /error."""
-    console, refused = Console(soft_wrap=True), False
+    """Send one message and print what comes back.
+
+    Exit code 1 where that is an /error, or where nothing comes back on a question.
+    """
+    console = Console(soft_wrap=True)
     with _client(host, port) as client:
         _send(client, address, [argument(word) for word in arguments or ()])
-        for message in _answers(client, wait_ms / 1000.0):
-            console.print(shown(message))
-            refused = refused or message.address == "/error"
-    raise typer.Exit(int(refused))
+        heard = list(_answers(client, wait_ms / 1000.0))  # printing them takes longer than they take to come
+    for message in heard:
+        console.print(shown(message))
+    if not heard and address.startswith(_QUESTIONS):
+        raise OscError(f"nothing answers at {host} port {port} within {wait_ms:g} ms. Is the host running?")
+    raise typer.Exit(int(any(message.address == "/error" for message in heard)))
 
 
 @app.command()

@@ -131,24 +131,28 @@ class Answers:
             record = self._status.track(int(track["index"]))
             yield f"/meter/{name}", to_db(float(record["peak"].max())), to_db(float(record["rms"].max()))
 
-    def listing(self, prefix: str) -> Iterator[bytes]:
-        """Yield `/list/reply address types unit minimum maximum about` and `/list/done count`."""
-        found = [each for each in self._table.endpoints.values() if below(each.address, prefix)]
-        for each in found:
-            yield _listed(each)
-        yield reply("/list/done", len(found))
+    def listing(self, prefix: str) -> list[bytes]:
+        """Return `/list/reply address types unit minimum maximum about` and `/list/done count`."""
+        found = self._below(prefix)
+        return [*(_listed(each) for each in found), reply("/list/done", len(found))]
 
-    def help(self, prefix: str) -> Iterator[bytes]:
-        """Yield `/help/reply line` for a person: on every address below a prefix, and `/help/done count`.
+    def help(self, prefix: str) -> list[bytes]:
+        """Return `/help/reply line` for a person: on every address below a prefix, and `/help/done count`.
 
         Without a prefix a few lines.
+
+        Raises:
+            OscError: There is no address below it.
         """
         if not prefix:
-            yield from (reply("/help/reply", line) for line in _HELP)
-            return
-        found = [each for each in self._table.endpoints.values() if below(each.address, prefix)]
-        yield from (reply("/help/reply", _told(each)) for each in found)
-        yield reply("/help/done", len(found))
+            return [reply("/help/reply", line) for line in _HELP]
+        found = self._below(prefix)
+        if not found:
+            raise OscError(f"no address lies below {prefix}. /list tells them all.")
+        return [*(reply("/help/reply", _told(each)) for each in found), reply("/help/done", len(found))]
+
+    def _below(self, prefix: str) -> list[Endpoint]:
+        return [each for each in self._table.endpoints.values() if below(each.address, prefix)]
 
 
 def _cost_of(track: Mapping[str, Any], models: Mapping[str, Any]) -> Iterator[str | float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
@@ -37,7 +38,7 @@ from synthhost.control.server import OscServer
 from synthhost.control.subscriptions import Subscriptions
 from synthhost.control.values import ValueKey, Values, macro_key
 from synthhost.core.board import JsonBoard, StatusPage
-from synthhost.core.errors import SynthhostError
+from synthhost.core.errors import OscError, SynthhostError
 from synthhost.core.messages import Accepted, Command, Event, Failed, Notice, SetParam, Synced, decode
 from synthhost.core.rings import ByteRing
 
@@ -45,6 +46,8 @@ TURN_S = 0.004
 """How long a turn waits for packets: the longest an event waits to be told."""
 
 _EVENTS_PER_TURN = 256
+_LINES_PER_TURN = 32  # of long answers: a client's buffer holds some 250 datagrams
+_MOST_LONG_ANSWERS = 64  # that may wait
 _OWN_ANSWERS = frozenset(("/error", "/synced", "/subscribed"))
 
 
@@ -85,6 +88,7 @@ class ControlLoop:
         self._outbox = Outbox(links.commands)
         self._origins = Origins(first=1 + time.monotonic_ns() // 1_000_000)
         self._subscriptions = Subscriptions()
+        self._long_answers: deque[tuple[ReplyPath, deque[bytes]]] = deque()
         self._rejected = 0
         self._base = {name: int(links.status[name]) for name in self._counts()}
         self._version = -1
@@ -107,6 +111,7 @@ class ControlLoop:
         self._outbox.push_on()
         self._follow_description()  # before the events: they speak of what it describes
         self._drain_events()
+        self._go_on_answering()
         self._subscriptions.tick(time.monotonic(), self._answers.read, self._answers.meters)
         self._publish()
 
@@ -161,11 +166,9 @@ class ControlLoop:
                 for packet in answers.latency():
                     path.send(packet)
             case ListAddresses(prefix):
-                for packet in answers.listing(prefix):
-                    path.send(packet)
+                self._answer_at_length(path, answers.listing(prefix))
             case Help(prefix):
-                for packet in answers.help(prefix):
-                    path.send(packet)
+                self._answer_at_length(path, answers.help(prefix))
             case Heartbeat():
                 path.send(reply("/heartbeat", self._subscriptions.beats))
             case Subscribe():
@@ -176,6 +179,26 @@ class ControlLoop:
                 self._moved(macro_key(track, macro), value)
             case Refusal(address, reason):
                 self._reject(path, address, reason)
+
+    def _answer_at_length(self, path: ReplyPath, packets: list[bytes]) -> None:
+        """Send what a client's buffer cannot hold at once a part each turn.
+
+        Raises:
+            OscError: Too many such answers wait already.
+        """
+        if len(self._long_answers) >= _MOST_LONG_ANSWERS:
+            raise OscError("too many long answers are waiting to be sent; ask again in a moment.")
+        self._long_answers.append((path, deque(packets)))
+
+    def _go_on_answering(self) -> None:
+        left = _LINES_PER_TURN
+        while self._long_answers and left:
+            path, packets = self._long_answers[0]
+            while packets and left:
+                path.send(packets.popleft())
+                left -= 1
+            if not packets:
+                self._long_answers.popleft()
 
     def _subscribe(self, request: Subscribe, path: ReplyPath) -> None:
         target = self._server.path_to(path, request.port)

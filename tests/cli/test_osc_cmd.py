@@ -72,6 +72,13 @@ def test_a_refusal_is_printed_on_one_line_and_makes_the_exit_code_1(peer: Peer) 
     assert line == f"/error /wrong {_NONE}"
 
 
+def test_a_question_that_nobody_answers_is_told(peer: Peer) -> None:
+    assert run(peer, "send", "/track/voice/gain", "-3", "--wait-ms", "50") == ""
+    result = CliRunner().invoke(app, ["send", "/status", "--wait-ms", "50", "--port", str(peer.server.port)])
+    assert isinstance(result.exception, OscError)
+    assert "nothing answers at 127.0.0.1 port" in str(result.exception)
+
+
 def test_watch_subscribes_prints_and_says_goodbye(peer: Peer) -> None:
     output = run(peer, "watch", "/meter", "--rate", "25", "--seconds", "0.3")
     assert "/meter/[voice] -3 -9" in output
