@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import save_file
@@ -124,6 +125,12 @@ def _check_numbers(path: Path, manifest: Manifest, hyper: Hyper) -> None:
             f"{path}: {bands} bands and {manifest.hop_samples} samples a frame, but the network "
             f"takes {hyper.bands} bands and makes {hyper.hop_samples} samples. Import the model again."
         )
+    for place, rate in _rates(known):
+        if rate != manifest.sample_rate:
+            raise ConfigError(
+                f"{path}: sample_rate {manifest.sample_rate}, but hyper.{place} is {rate}. Let both say the "
+                "rate at which the model was trained."
+            )
     meant = family(manifest.family).frames(hyper)
     told = manifest.mel_spec()
     if meant is not None and told != meant:
@@ -136,6 +143,15 @@ def _check_numbers(path: Path, manifest: Manifest, hyper: Hyper) -> None:
             f"{path}: mel: is not what the network's sound is fitted to: {', '.join(apart)}. Let mel and "
             "hyper.fit say the same, as they did when the model was trained."
         )
+
+
+def _rates(plain: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, int]]:
+    """Yield every sample rate among a network's numbers, with its place."""
+    for key, value in plain.items():
+        if key == "sample_rate":
+            yield f"{place}{key}", value
+        elif isinstance(value, Mapping):
+            yield from _rates(value, f"{place}{key}.")
 
 
 def manifest_for(model: ReadModel, origin: Origin, sha256: str) -> Manifest:

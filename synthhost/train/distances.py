@@ -71,7 +71,9 @@ class PitchTracker:
         try:
             from swift_f0 import SwiftF0
         except ImportError as error:
-            raise TrainingError("Measuring pitch needs SwiftF0: pip install 'synthhost[train]'.") from error
+            raise TrainingError(
+                "Measuring pitch needs SwiftF0: pip install -e '.[train]' in synthhost's folder."
+            ) from error
         self._tracker = SwiftF0(threads=1, spin=False)
 
     def track(self, sound: Audio, sample_rate: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

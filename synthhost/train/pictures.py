@@ -17,7 +17,7 @@ _FFT, _HOP = 2048, 256
 _RANGE_DB = 90.0
 _LEAST_TOP_DB = -50.0  # so that silence is dark
 _MOST_COLUMNS = 1200
-_NO_MATPLOTLIB = "Pictures need Matplotlib: pip install 'synthhost[train]'."
+_NO_MATPLOTLIB = "Pictures need Matplotlib: pip install -e '.[train]' in synthhost's folder."
 _WIDTH, _HEIGHT = 14.0, 3.6
 
 

@@ -104,8 +104,8 @@ def playing(path: Path, sample_rate: int) -> Iterator[Soundfont]:
         import fluidsynth  # type: ignore[import-untyped]
     except ImportError as error:
         raise DownloadError(
-            "Rendering notes needs FluidSynth: apt-get install libfluidsynth3, and pip install "
-            "'synthhost[train]' for its Python binding."
+            "Rendering notes needs FluidSynth: apt-get install libfluidsynth3, and for its Python binding "
+            "pip install -e '.[train]' in synthhost's folder."
         ) from error
     synth = fluidsynth.Synth(samplerate=float(sample_rate), gain=1.0)
     try:

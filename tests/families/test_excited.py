@@ -247,6 +247,19 @@ def test_a_manifest_whose_frames_are_not_those_that_sound_is_fitted_to_is_refuse
             load_package(folder)
 
 
+def test_a_manifest_at_another_rate_than_its_notes_are_made_at_is_refused(tmp_path: Path) -> None:
+    made = package("melgan")
+    read = ReadModel("test", "melgan", made.manifest.hyper, None, made.tensors, RATE)
+    folder = save_package(read, Origin("played", "CC0", "test"), tmp_path / "played")
+    assert load_package(folder).manifest.sample_rate == RATE
+    path = folder / "manifest.yaml"
+    plain = path.read_text(encoding="utf-8")
+    assert plain.count(f"\nsample_rate: {RATE}") == 1
+    path.write_text(plain.replace(f"\nsample_rate: {RATE}", "\nsample_rate: 44100"), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"sample_rate 44100, but hyper\.notes\.sample_rate is 16000"):
+        load_package(folder)
+
+
 def test_what_cannot_play_notes_is_refused() -> None:
     with pytest.raises(ConfigError, match="MelGAN notes: are played by causal networks"):
         MelganHyper.from_json({**SHAPES["melgan"], "causal": False})
