@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from synthhost.host import processes
 from synthhost.host.plan import Plan
+from synthhost.host.processes import Child
 from synthhost.host.supervisor import Supervisor
 
 _GONE = "import sys\nsys.exit(4)\n"
@@ -30,6 +32,22 @@ def supervisor(said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     supervisor.sink.module = "refusing_sink"
     yield supervisor
     supervisor.stop()
+
+
+def test_the_sink_imports_while_models_are_loaded(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[tuple[str, bool]] = []
+
+    def start(child: Child, *, quiet: bool = False) -> None:
+        assert not quiet
+        begun.append((child.name, child.waiting is not None))
+        supervisor.shared.status[f"{child.name}_ready"] = 1
+
+    monkeypatch.setattr(Child, "start", start)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    supervisor.start()
+    assert begun == [("control", False), ("engine", False), ("sink", True)]
 
 
 def test_each_reason_why_the_sound_does_not_come_back_is_told_once(
